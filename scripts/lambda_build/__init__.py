@@ -1,0 +1,1 @@
+"""Builds Lambda packages in which requirements.txt is honoured."""

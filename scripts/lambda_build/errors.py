@@ -1,0 +1,107 @@
+"""The errors of the build, each with the exit code that it ends the program with.
+
+LambdaBuildError                1  the root; never raised itself
+├── UsageError                  2  the command line or function.json is wrong
+├── RequirementsError           3  requirements.txt is missing, unreadable or not understood
+├── LockError                   4  the lock does not answer the requirements, or is damaged
+├── ResolutionError             5  no set of versions satisfies the requirements
+├── FetchError                  6  a wheel cannot be had: network, index, or credentials
+├── HashMismatchError           7  a wheel is not the one that was locked
+├── WheelError                  8  a wheel is broken, or is none for the target
+├── SourceError                 9  the source has what cannot be packaged
+├── HandlerError               10  the handler is not in the package
+├── ConflictError              11  two origins write one path with different content
+├── SizeError                  12  the package is larger than Lambda allows
+├── OutputError                13  the result cannot be written
+└── ToolError                  14  a program that the build needs is missing or failed
+"""
+
+from __future__ import annotations
+
+
+class LambdaBuildError(Exception):
+    """A refusal that a person can act on: what, why, and the command to run next.
+
+    Lines that hold a command start with spaces: Terraform wraps every other line at 78
+    columns, and a wrapped command cannot be pasted.
+    """
+
+    exit_code = 1
+
+
+class UsageError(LambdaBuildError):
+    """The command line or function.json asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class RequirementsError(LambdaBuildError):
+    """A requirements file is missing, unreadable or not understood."""
+
+    exit_code = 3
+
+
+class LockError(LambdaBuildError):
+    """The lock does not answer the requirements any more, or is damaged."""
+
+    exit_code = 4
+
+
+class ResolutionError(LambdaBuildError):
+    """No set of versions satisfies the requirements on the target."""
+
+    exit_code = 5
+
+
+class FetchError(LambdaBuildError):
+    """A wheel cannot be had: the network, the index or the credentials."""
+
+    exit_code = 6
+
+
+class HashMismatchError(LambdaBuildError):
+    """A wheel is not the one that was locked."""
+
+    exit_code = 7
+
+
+class WheelError(LambdaBuildError):
+    """A wheel is broken, or none of a package's files runs on the target."""
+
+    exit_code = 8
+
+
+class SourceError(LambdaBuildError):
+    """The source holds something that cannot be packaged."""
+
+    exit_code = 9
+
+
+class HandlerError(LambdaBuildError):
+    """The handler is not in the package."""
+
+    exit_code = 10
+
+
+class ConflictError(LambdaBuildError):
+    """Two origins write one path with different content."""
+
+    exit_code = 11
+
+
+class SizeError(LambdaBuildError):
+    """The package is larger than Lambda allows."""
+
+    exit_code = 12
+
+
+class OutputError(LambdaBuildError):
+    """The result cannot be written."""
+
+    exit_code = 13
+
+
+class ToolError(LambdaBuildError):
+    """A program that the build needs is missing or failed."""
+
+    exit_code = 14
