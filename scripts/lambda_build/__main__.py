@@ -1,0 +1,5 @@
+"""`python -m lambda_build` is lambda-build."""
+
+from lambda_build.cli import main
+
+main()

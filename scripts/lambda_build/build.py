@@ -1,0 +1,403 @@
+"""The flow of a build, each step a function from one value to the next.
+
+    function ─► inputs (requirements, lock, source) ─► wheels ─► layout ─► checks ─► artefact
+
+An artefact is a ZIP (`package`) or a folder that Terraform's archive_file zips (`stage_package`).
+Both are made from the same layout. What the inputs' digest names is never built twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lambda_build import check
+from lambda_build.archive import write_archive
+from lambda_build.bytecode import Compiler, compile_members, find_compiler
+from lambda_build.cache import Cache, directory_written_aside, locked, sha256_of, written_aside
+from lambda_build.errors import SourceError
+from lambda_build.fetch import fetch
+from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
+from lambda_build.lock import Lock, Pin, check_lock, lock_path, read_lock
+from lambda_build.manifest import file_rows, read_manifest, sbom, staged_tree, write_manifest
+from lambda_build.projects import ProjectTree, project_wheel, read_project
+from lambda_build.requirements import Requirements, read_requirements
+from lambda_build.resolve import Resolution, locate, resolve
+from lambda_build.source import SourceFile, read_function_source, tree_digest
+from lambda_build.stage import StagedTree, is_intact, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from lambda_build.function import Function
+    from lambda_build.wheel import Wheel
+
+_log = logging.getLogger(__name__)
+
+# Raised when the same inputs would give another package: it is part of every digest.
+_FORMAT = 1
+
+# What every package says of itself, at its root.
+RECORD_FILE = "lambda_build.json"
+
+# How long a staged folder that nothing names any more is kept: a plan may still be reading it.
+_KEPT_S = 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """Everything that decides what a package holds, and the digest that stands for it."""
+
+    function: Function
+    requirements: Requirements | None
+    lock: Lock | None
+    locations: Mapping[str, str]
+    source: tuple[SourceFile, ...]
+    projects: tuple[ProjectTree, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """The base64 SHA-256 of the inputs: equal on every machine, for Terraform to compare.
+
+        The exact Python that compiled the bytecode and the compressor are not in it, so another
+        patch release of Python plans no change.
+        """
+        named = {
+            "format": _FORMAT,
+            "target": [str(self.function.target), self.function.target.glibc],
+            "handler": self.function.handler,
+            "source": tree_digest(self.source),
+            "projects": [tree.digest for tree in self.projects],
+            "lock": None if self.lock is None else self.lock.digest,
+        }
+        hashed = hashlib.sha256(json.dumps(named, sort_keys=True).encode())
+        return base64.b64encode(hashed.digest()).decode()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artefact:
+    """What a build leaves behind, and what is worth saying of it."""
+
+    name: str
+    path: Path
+    digest: str
+    lock: str | None
+    packages: Mapping[str, str]
+    unzipped_bytes: int
+    zipped_bytes: int | None
+    files: int
+    built: bool  # False: it was there already
+    warnings: tuple[str, ...]
+
+
+def package(function: Function, output: Path, cache: Cache) -> Artefact:
+    """Build a function's ZIP at `output`, with its manifest beside it."""
+    manifest_path = output.with_suffix(".manifest.json")
+    with locked(output.with_name(f".{output.name}.lock")):
+        inputs = read_inputs(function, cache, outputs=(output, manifest_path))
+        kept = read_manifest(manifest_path)
+        if kept is not None and _is_current(kept, inputs) and _is_archive(output, kept):
+            return _artefact(inputs, output, kept, built=False)
+        layout, facts = _laid_out(inputs, cache)
+        _log.info("%s: writing %s", function.name, output)
+        with written_aside(output) as aside, aside.open("w+b") as file:
+            write_archive(layout, file)
+        facts["archive"] = {
+            "sha256": sha256_of(output),
+            "size": output.stat().st_size,
+            "compressor": f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
+        }
+        write_manifest(manifest_path, **facts)
+        return _artefact(inputs, output, facts, built=True)
+
+
+def stage_package(function: Function, output_dir: Path, cache: Cache) -> Artefact:
+    """Build a function's folder `output_dir/staged/NAME/DIGEST`, with its manifest beside it.
+
+    A folder that is there is never changed: other inputs make another folder.
+    """
+    parent = output_dir / "staged" / function.name
+    with locked(parent / ".lock"):
+        inputs = read_inputs(function, cache)
+        short = base64.b64decode(inputs.digest).hex()[:16]
+        folder, manifest_path = parent / short, parent / f"{short}.manifest.json"
+        kept = read_manifest(manifest_path)
+        if kept is not None and _is_current(kept, inputs) and is_intact(staged_tree(kept, folder)):
+            os.utime(manifest_path)
+            return _artefact(inputs, folder, kept, built=False)
+        previous = _newest(parent)
+        layout, facts = _laid_out(inputs, cache)
+        _log.info("%s: writing %s", function.name, folder)
+        manifest_path.unlink(missing_ok=True)
+        with directory_written_aside(folder) as aside:
+            stage(layout, aside, previous)
+            _make_room(folder)
+        write_manifest(manifest_path, **facts)
+        _drop_old(parent)
+        return _artefact(inputs, folder, facts, built=True)
+
+
+def lock_function(function: Function, *, upgrade: bool = False) -> tuple[Path, Lock, Lock | None]:
+    """Resolve a function's requirements and write their lock.
+
+    Returns where the lock stands, the lock, and the one before it. Locked versions that still
+    answer stay, unless `upgrade`.
+    """
+    if function.requirements is None:
+        raise SourceError(f"{function.name} has no requirements, so there is nothing to lock")
+    requirements = read_requirements(function.requirements)
+    path = lock_path(function.requirements, function.target)
+    old = read_lock(path) if path.exists() else None
+    preferred = old.pins if old is not None and not upgrade else ()
+    lock = resolve(requirements, function.target, preferred=preferred).lock
+    if old != lock:
+        with written_aside(path) as aside:
+            aside.write_text(lock.text, "utf-8")
+    return path, lock, old
+
+
+def read_inputs(function: Function, cache: Cache, *, outputs: Sequence[Path] = ()) -> Inputs:
+    """Read everything that decides what a function's package holds.
+
+    Raises RequirementsError, LockError, ResolutionError or SourceError.
+    """
+    source = read_function_source(function.source, outputs=outputs)
+    if function.requirements is None:
+        requirements, resolution = None, None
+        warnings: tuple[str, ...] = ()
+    else:
+        requirements = read_requirements(function.requirements)
+        resolution, warnings = _locked_or_resolved(function, requirements, cache)
+    return Inputs(
+        function=function,
+        requirements=requirements,
+        lock=resolution.lock if resolution else None,
+        locations=resolution.locations if resolution else {},
+        source=source,
+        projects=tuple(read_project(p) for p in requirements.projects) if requirements else (),
+        warnings=warnings,
+    )
+
+
+def _locked_or_resolved(
+    function: Function, requirements: Requirements, cache: Cache
+) -> tuple[Resolution | None, tuple[str, ...]]:
+    """Return the lock beside the requirements; without one, a resolution that is kept."""
+    path = lock_path(requirements.file, function.target)
+    if path.exists():
+        lock = read_lock(path)
+        check_lock(lock, path, requirements, function.target)
+        return Resolution(lock=lock, locations={}), ()
+    if not requirements.packages and not requirements.projects:
+        return None, ()
+    warning = (
+        f"{function.name}: {path.name} is missing, so this machine chose the versions; another "
+        "machine, or another day, may choose others. Make the lock and commit it: make lock"
+    )
+    key = f"{requirements.digest}\0{function.target}\0{function.target.glibc}"
+    kept = cache.resolution(hashlib.sha256(key.encode()).hexdigest())
+    if kept.exists():
+        return Resolution(lock=read_lock(kept), locations={}), (warning,)
+    _log.info("%s: resolving %s for %s", function.name, requirements.file, function.target)
+    resolution = resolve(requirements, function.target)
+    with written_aside(kept) as aside:
+        aside.write_text(resolution.lock.text, "utf-8")
+    return resolution, (warning,)
+
+
+def _laid_out(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
+    """Return the checked layout of a package, and the facts that its manifest says of it."""
+    function = inputs.function
+    wheels = _wheels(inputs, cache)
+    source = source_members(inputs.source)
+    record = _record(inputs, wheels)
+    plain = lay_out(source, [record], *(wheel_members(wheel) for wheel in wheels))
+    if function.handler is not None:
+        check.check_handler(plain, function.handler)
+    check.check_machine(plain, function.target)
+    check.check_size(plain)
+    layout, compiler, warnings = _with_bytecode(plain, source, wheels, inputs, cache)
+    pins = inputs.lock.pins if inputs.lock else ()
+    return layout, {
+        "name": function.name,
+        "target": {
+            "runtime": function.target.runtime,
+            "architecture": function.target.architecture,
+            "glibc": function.target.glibc,
+        },
+        "handler": function.handler,
+        "digest": inputs.digest,
+        "lock": inputs.lock.text if inputs.lock else None,
+        "packages": _versions(wheels),
+        "bytecode": compiler and compiler.version,
+        "warnings": warnings,
+        "unzipped_bytes": layout.size,
+        "files": file_rows(layout),
+        "sbom": sbom(function.name, pins),
+    }
+
+
+def _wheels(inputs: Inputs, cache: Cache) -> list[Wheel]:
+    """Return the wheels of the locked packages and of the path requirements."""
+    target = inputs.function.target
+    requirements = inputs.requirements
+    if requirements is None:
+        return []
+
+    def where(pins: Sequence[Pin]) -> Mapping[str, str]:
+        names = ", ".join(f"{pin.name} {pin.version}" for pin in pins)
+        _log.info("%s: fetching %s", inputs.function.name, names)
+        if all(pin.sha256 in inputs.locations for pin in pins):
+            return inputs.locations
+        return locate(pins, requirements, target)
+
+    pins = inputs.lock.pins if inputs.lock else ()
+    return [
+        *fetch(pins, target, cache, where),
+        *(project_wheel(tree, target, cache) for tree in inputs.projects),
+    ]
+
+
+def _with_bytecode(
+    plain: Layout,
+    source: Sequence[Member],
+    wheels: Sequence[Wheel],
+    inputs: Inputs,
+    cache: Cache,
+) -> tuple[Layout, Compiler | None, list[str]]:
+    """Add the bytecode that the target takes; without it where it cannot be made or held."""
+    name, python = inputs.function.name, inputs.function.target.python
+    compiler = find_compiler(python)
+    if compiler is None:
+        return plain, None, [_no_compiler(inputs)]
+    _log.info("%s: compiling with Python %s", name, compiler.version)
+    # One process a wheel, so that each is compiled once and kept under its own hash.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        compiled = list(
+            pool.map(
+                lambda members: compile_members(members, compiler, cache),
+                [source, *(wheel_members(wheel) for wheel in wheels)],
+            )
+        )
+    for path, reason in compiled[0].failed:
+        raise SourceError(
+            f"{path} is no Python {python}: {reason}\nMend it, or name it in .lambdaignore."
+        )
+    layout = lay_out(plain.members, *(bytecode.members for bytecode in compiled))
+    if layout.size > check.LARGEST_UNZIPPED_BYTES:
+        warning = (
+            f"{name}: with bytecode the package would be {layout.size / 1e6:.0f} MB, more than "
+            "Lambda takes, so it has none and starts slower."
+        )
+        return plain, None, [warning]
+    return layout, compiler, []
+
+
+def _no_compiler(inputs: Inputs) -> str:
+    python = inputs.function.target.python
+    return (
+        f"{inputs.function.name}: no Python {python} on this machine, so the package has no "
+        f"bytecode and starts slower. Install one, e.g.: uv python install {python}"
+    )
+
+
+def _record(inputs: Inputs, wheels: Sequence[Wheel]) -> Member:
+    """Return the file in which a package says of itself what it was built from."""
+    said = {
+        "architecture": inputs.function.target.architecture,
+        "digest": inputs.digest,
+        "lock": inputs.lock.digest if inputs.lock else None,
+        "packages": _versions(wheels),
+        "runtime": inputs.function.target.runtime,
+    }
+    data = f"{json.dumps(said, indent=1, sort_keys=True)}\n".encode()
+    return Member(
+        path=RECORD_FILE,
+        executable=False,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        origin="lambda-build",
+        content=InMemory(data=data),
+    )
+
+
+def _versions(wheels: Sequence[Wheel]) -> dict[str, str]:
+    return {wheel.name: wheel.version for wheel in sorted(wheels, key=lambda wheel: wheel.name)}
+
+
+def _is_current(manifest: Mapping[str, Any], inputs: Inputs) -> bool:
+    if manifest.get("digest") != inputs.digest:
+        return False
+    # A package that lacks bytecode for want of a Python is built again once there is one.
+    wanting = manifest["bytecode"] is None and manifest["warnings"] == [_no_compiler(inputs)]
+    return not (wanting and find_compiler(inputs.function.target.python))
+
+
+def _is_archive(output: Path, manifest: Mapping[str, Any]) -> bool:
+    with suppress(OSError):
+        return bool(sha256_of(output) == manifest["archive"]["sha256"])
+    return False
+
+
+def _newest(parent: Path) -> StagedTree | None:
+    """Return the folder that was staged last, whose unchanged files can be linked to."""
+    for path in sorted(parent.glob("*.manifest.json"), key=lambda p: -p.stat().st_mtime):
+        manifest = read_manifest(path)
+        if manifest is not None:
+            return staged_tree(manifest, parent / path.name.removesuffix(".manifest.json"))
+    return None
+
+
+def _make_room(folder: Path) -> None:
+    """Move a folder away that is there without being what its name says: somebody changed it."""
+    if folder.exists():
+        aside = folder.with_name(f".{folder.name}.changed-{os.getpid()}")
+        folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _drop_old(parent: Path) -> None:
+    """Remove folders that no build has named for a day, and what killed builds left behind."""
+    now = time.time()
+    manifests = {path: path.stat().st_mtime for path in parent.glob("*.manifest.json")}
+    for path, used in manifests.items():
+        if now - used > _KEPT_S:
+            path.unlink(missing_ok=True)
+    named = {path.name.removesuffix(".manifest.json") for path in parent.glob("*.manifest.json")}
+    for path in _leftovers(parent, named):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _leftovers(parent: Path, named: set[str]) -> Iterator[Path]:
+    # The lock is held: nobody else is writing here.
+    for path in parent.iterdir():
+        if path.is_dir() and path.name not in named:
+            yield path
+
+
+def _artefact(inputs: Inputs, path: Path, facts: Mapping[str, Any], *, built: bool) -> Artefact:
+    archive = facts.get("archive")
+    return Artefact(
+        name=inputs.function.name,
+        path=path,
+        digest=inputs.digest,
+        lock=inputs.lock.digest if inputs.lock else None,
+        packages=facts["packages"],
+        unzipped_bytes=facts["unzipped_bytes"],
+        zipped_bytes=archive["size"] if archive else None,
+        files=len(facts["files"]),
+        built=built,
+        warnings=(*inputs.warnings, *facts["warnings"]),
+    )

@@ -1,0 +1,136 @@
+"""Bytecode that the target's Python accepts as it is, compiled once and kept.
+
+Lambda never writes a `.pyc`, and a `.pyc` that is checked by time is stale in a ZIP whose times
+are normalised; `unchecked-hash` ones (PEP 552) are always taken. Importing FastAPI and Mangum
+takes 0.36 of the instructions with them (docs/surprises.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lambda_build.cache import Cache, sha256_of, written_aside
+from lambda_build.errors import ToolError
+from lambda_build.interpreters import find_interpreter
+from lambda_build.layout import InFile, InZip, Member
+from lambda_build.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PROGRAM = Path(__file__).with_name("_compile_modules.py")
+_FORMAT = 1  # raised when the program changes what it writes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compiler:
+    """A Python of the target's minor version on this machine."""
+
+    executable: Path
+    version: str  # e.g. 3.11.7: another patch release compiles a few files differently
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bytecode:
+    """The members that compiling some modules made, and the modules that it could not compile."""
+
+    members: tuple[Member, ...]
+    failed: tuple[tuple[str, str], ...]
+
+
+def find_compiler(python: str) -> Compiler | None:
+    """Return a Python of that minor version (`3.11`) with its full version, if there is one."""
+    executable = find_interpreter(python)
+    if executable is None:
+        return None
+    answer = run([executable, "-I", "-c", "import platform; print(platform.python_version())"])
+    return Compiler(executable=executable, version=answer.stdout.strip())
+
+
+def compile_members(
+    members: Sequence[Member], compiler: Compiler, cache: Cache, prefix: str = "/var/task"
+) -> Bytecode:
+    """Return the bytecode of the modules among `members`; `prefix` is where Lambda mounts them.
+
+    Compiled once for the same modules, Python and prefix.
+    """
+    modules = [member for member in members if member.path.endswith(".py")]
+    digest = _digest(modules, prefix)
+    output = cache.bytecode(compiler.version, digest)
+    report = output.with_suffix(".json")
+    said = _kept(output, report)
+    if said is None:
+        with written_aside(output) as aside:
+            said = json.loads(_compile(modules, compiler, prefix, aside))
+            said["zip"] = sha256_of(aside)
+        with written_aside(report) as aside:
+            aside.write_text(json.dumps(said), "utf-8")
+    with zipfile.ZipFile(output) as archive:
+        compiled = tuple(
+            _member(output, info, said["sha256"][info.filename]) for info in archive.infolist()
+        )
+    return Bytecode(
+        members=compiled, failed=tuple((path, reason) for path, reason in said["failed"])
+    )
+
+
+def _kept(output: Path, report: Path) -> dict[str, Any] | None:
+    """Return what was said of bytecode that is still as it was written; else None."""
+    try:
+        said: dict[str, Any] = json.loads(report.read_text("utf-8"))
+        return said if said["zip"] == sha256_of(output) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _compile(modules: Sequence[Member], compiler: Compiler, prefix: str, output: Path) -> str:
+    plan = {
+        "output": os.fspath(output),
+        "prefix": prefix,
+        "modules": [_module(member) for member in modules],
+    }
+    result = run(
+        [compiler.executable, "-s", "-S", "-P", "-B", "-W", "ignore", _PROGRAM],
+        # No PYTHON* variable of the user's; a fixed seed, because sets are written in hash order.
+        environment={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8"},
+        stdin=json.dumps(plan),
+    )
+    if result.returncode:
+        raise ToolError(
+            f"{compiler.executable} cannot compile the package's modules:\n{result.stderr.strip()}"
+        )
+    return result.stdout
+
+
+def _module(member: Member) -> dict[str, str | None]:
+    match member.content:
+        case InFile(file=file):
+            return {"path": member.path, "file": os.fspath(file), "member": None}
+        case InZip(file=file, info=info):
+            return {"path": member.path, "file": os.fspath(file), "member": info.filename}
+        case _:
+            raise TypeError(member.content)
+
+
+def _digest(modules: Sequence[Member], prefix: str) -> str:
+    digest = hashlib.sha256(f"{_FORMAT}\0{prefix}\n".encode())
+    for member in modules:
+        digest.update(f"{member.path}\0{member.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def _member(file: Path, info: zipfile.ZipInfo, sha256: str) -> Member:
+    return Member(
+        path=info.filename,
+        executable=False,
+        size=info.file_size,
+        sha256=sha256,
+        origin="bytecode",
+        content=InZip(file=file, info=info),
+    )

@@ -1,0 +1,158 @@
+"""What cannot run on Lambda is refused here, before anything is written."""
+
+from __future__ import annotations
+
+import ast
+import zipfile
+from typing import TYPE_CHECKING, Self
+
+from lambda_build.errors import HandlerError, SizeError, SourceError, WheelError
+from lambda_build.layout import InFile, InZip, read_content
+from lambda_build.target import Architecture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lambda_build.layout import Layout, Member
+    from lambda_build.target import Target
+
+# AWS, "Lambda quotas": the deployment package, unzipped, layers included.
+LARGEST_UNZIPPED_BYTES = 262_144_000
+
+# e_machine in an ELF header (System V ABI; elf.h).
+_ELF_MACHINES = {Architecture.X86_64: 62, Architecture.ARM64: 183}
+_ELF_NAMES = {62: "x86_64", 183: "arm64", 3: "i386", 40: "arm (32 bits)", 243: "riscv64"}
+_ELF_HEAD = 20
+
+
+def check_handler(layout: Layout, handler: str) -> None:
+    """Raise HandlerError unless the handler, `module.function`, is defined in the package."""
+    module, dot, function = handler.rpartition(".")
+    if not dot or not module or not function.isidentifier():
+        raise HandlerError(
+            f"{handler!r} is no handler: it is a module and a function, e.g. index.handler"
+        )
+    path = module.replace(".", "/")
+    sources = [layout.find(f"{path}.py"), layout.find(f"{path}/__init__.py")]
+    member = next((member for member in sources if member is not None), None)
+    if member is None:
+        if any(
+            other.path.startswith((f"{path}.cpython-", f"{path}.abi3.")) for other in layout.members
+        ):
+            return  # an extension module: what it defines is seen by importing it only
+        raise HandlerError(
+            f"The handler is {handler}, and the package has no {path}.py.\n"
+            f"At its top are: {_at_the_top(layout)}.\n"
+            "Name the module that defines the handler, or add the file to the source."
+        )
+    names = set(_names(member))
+    if function not in names and "*" not in names:
+        shown = ", ".join(sorted(name for name in names if not name.startswith("_"))) or "nothing"
+        raise HandlerError(
+            f"The handler is {handler}, and {member.path} does not define {function}.\n"
+            f"It defines: {shown}."
+        )
+
+
+def check_size(layout: Layout) -> None:
+    """Raise SizeError when the package is larger than Lambda takes, naming the largest parts."""
+    if layout.size <= LARGEST_UNZIPPED_BYTES:
+        return
+    sizes: dict[str, int] = {}
+    for member in layout.members:
+        sizes[member.origin] = sizes.get(member.origin, 0) + member.size
+    largest = sorted(sizes.items(), key=lambda item: -item[1])[:10]
+    rows = "\n".join(f"    {size / 1e6:8.1f} MB  {origin}" for origin, size in largest)
+    raise SizeError(
+        f"The package is {layout.size / 1e6:.1f} MB unzipped, and Lambda takes "
+        f"{LARGEST_UNZIPPED_BYTES / 1e6:.1f} MB (250 MiB) with layers. Its largest parts:\n{rows}\n"
+        "Drop a dependency, or deploy the function as a container image (10 GB)."
+    )
+
+
+def check_machine(layout: Layout, target: Target) -> None:
+    """Raise WheelError or SourceError for a native library of another machine, by its name."""
+    with _Reader() as reader:
+        for member in layout.members:
+            name = member.path.rpartition("/")[2]
+            if not (name.endswith(".so") or ".so." in name):
+                continue
+            head = reader.head(member)
+            if head[:4] != b"\x7fELF":
+                continue
+            machine = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
+            if machine != _ELF_MACHINES[target.architecture]:
+                error = SourceError if member.origin == "source" else WheelError
+                raise error(
+                    f"{member.path} (from {member.origin}) is a library for "
+                    f"{_ELF_NAMES.get(machine, f'machine {machine}')}, and the function runs on "
+                    f"{target.architecture}.\nUse a build of it for {target.architecture}."
+                )
+
+
+class _Reader:
+    """Reads the first bytes of members, opening each wheel once."""
+
+    def __init__(self) -> None:
+        self._archives: dict[object, zipfile.ZipFile] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for archive in self._archives.values():
+            archive.close()
+
+    def head(self, member: Member) -> bytes:
+        match member.content:
+            case InZip(file=file, info=info):
+                if file not in self._archives:
+                    self._archives[file] = zipfile.ZipFile(file)
+                with self._archives[file].open(info) as opened:
+                    return opened.read(_ELF_HEAD)
+            case InFile(file=file):
+                with file.open("rb") as opened_file:
+                    return opened_file.read(_ELF_HEAD)
+            case _:
+                return read_content(member.content)[:_ELF_HEAD]
+
+
+def _names(member: Member) -> Iterator[str]:
+    """Yield the names that a module binds at its top; `*` for a star import."""
+    try:
+        tree = ast.parse(read_content(member.content), filename=member.path)
+    except (SyntaxError, ValueError) as error:
+        raise HandlerError(f"{member.path} is not Python: {error}") from error
+    for node in _top_level(tree.body):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.ClassDef(name=name):
+                yield name
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                yield from (alias.asname or alias.name.partition(".")[0] for alias in names)
+            case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
+                for inner in ast.walk(node):
+                    if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+                        yield inner.id
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements of a module, also those inside `if`, `try` and `with`."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While | ast.TryStar):
+            yield from _top_level(node.body)
+            yield from _top_level(getattr(node, "orelse", []))
+            yield from _top_level(getattr(node, "finalbody", []))
+            for handler in getattr(node, "handlers", []):
+                yield from _top_level(handler.body)
+
+
+def _at_the_top(layout: Layout) -> str:
+    names = {
+        member.path.partition("/")[0] + ("/" if "/" in member.path else "")
+        for member in layout.members
+        if member.origin == "source"
+    }
+    return ", ".join(sorted(names)[:10]) or "no files of the source"

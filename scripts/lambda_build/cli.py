@@ -1,0 +1,247 @@
+"""The command line: parse, call, print. Results go to stdout, progress and refusals to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from lambda_build.errors import LambdaBuildError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lambda_build.build import Artefact
+    from lambda_build.function import Function
+    from lambda_build.lock import Lock
+
+_EXAMPLES = """\
+examples:
+  lambda-build package                    every function of this project, into lambda_packages/
+  lambda-build package chat               one of them
+  lambda-build package --source src --handler app.handler --output app.zip
+                                          any folder in the world, with its requirements.txt
+  lambda-build package --source src --architecture arm64 --runtime python3.13 --output app.zip
+  lambda-build lock                       choose versions, and write them down with their hashes
+  lambda-build lock --upgrade chat        choose the newest ones
+
+exit codes: 0 done, 2 usage, 3 requirements, 4 lock, 5 resolution, 6 network, 7 hash, 8 wheel,
+  9 source, 10 handler, 11 conflict, 12 size, 13 output, 14 tool, 130 interrupted
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and end the program with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    options = _parser().parse_args(arguments)
+    _report_progress(verbose=options.verbose)
+    try:
+        options.run(options)
+    except LambdaBuildError as error:
+        _say(f"{_red('lambda-build:')} {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _say("lambda-build: interrupted; nothing half-made was left behind")
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lambda-build",
+        description="Builds Lambda packages in which requirements.txt is honoured.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    package = commands.add_parser(
+        "package",
+        help="build ZIPs",
+        description="Builds the ZIPs of this project's functions, or of any folder.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_function(package)
+    package.add_argument("--output", type=Path, metavar="FILE.zip", help="with --source: the ZIP")
+    package.add_argument("--json", action="store_true", help="print the results as JSON")
+    package.set_defaults(run=_package)
+
+    lock = commands.add_parser(
+        "lock",
+        help="choose versions and write them down",
+        description="Resolves requirements.txt for the function's target and writes the lock.",
+    )
+    _add_function(lock)
+    lock.add_argument("--upgrade", action="store_true", help="choose the newest versions anew")
+    lock.set_defaults(run=_lock)
+
+    terraform = commands.add_parser(
+        "terraform",
+        help='answer Terraform\'s data "external"',
+        description="Reads a query as JSON from stdin, stages the package, prints JSON.",
+    )
+    terraform.set_defaults(run=_terraform)
+    for command in (package, lock, terraform):
+        command.add_argument("--verbose", action="store_true", help="say what is run")
+    return parser
+
+
+def _add_function(command: argparse.ArgumentParser) -> None:
+    command.add_argument("names", nargs="*", metavar="NAME", help="a function of this project")
+    command.add_argument("--source", type=Path, metavar="DIR", help="a folder instead")
+    command.add_argument(
+        "--requirements",
+        type=Path,
+        metavar="FILE",
+        help="with --source: its requirements (default: DIR/requirements.txt)",
+    )
+    command.add_argument(
+        "--no-requirements", action="store_true", help="with --source: it has no requirements"
+    )
+    command.add_argument("--runtime", help="with --source: python3.11 (default) to python3.14")
+    command.add_argument("--architecture", help="with --source: x86_64 (default) or arm64")
+    command.add_argument(
+        "--handler", metavar="MODULE.FUNCTION", help="with --source: check that it is there"
+    )
+
+
+def _package(options: argparse.Namespace) -> None:
+    from lambda_build.build import package  # noqa: PLC0415 - --help needs none of it
+    from lambda_build.cache import Cache  # noqa: PLC0415
+
+    if options.source and not options.output:
+        raise UsageError("--source needs --output FILE.zip")
+    if options.output and not options.source:
+        raise UsageError("--output goes with --source; functions go into lambda_packages/")
+    artefacts = []
+    for function in _functions(options):
+        output = options.output or Path("lambda_packages", f"{function.name}.zip")
+        artefact = package(function, output, Cache.default())
+        for warning in artefact.warnings:
+            _say(f"{_yellow('warning:')} {warning}")
+        artefacts.append(artefact)
+        if not options.json:
+            print(_row(artefact), flush=True)
+    if options.json:
+        print(json.dumps([_as_json(artefact) for artefact in artefacts], indent=2))
+
+
+def _lock(options: argparse.Namespace) -> None:
+    from lambda_build.build import lock_function  # noqa: PLC0415 - --help needs none of it
+
+    for function in _functions(options):
+        path, lock, old = lock_function(function, upgrade=options.upgrade)
+        print(f"{path}: {_changes(lock, old)}")
+
+
+def _terraform(_: argparse.Namespace) -> None:
+    from lambda_build import terraform  # noqa: PLC0415 - --help needs none of it
+
+    # Terraform takes stdout as the answer: whatever else is printed must not get there.
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    with answer:
+        json.dump(terraform.answer(sys.stdin.read()), answer)
+
+
+def _functions(options: argparse.Namespace) -> list[Function]:
+    from lambda_build.function import find_functions, folder_function  # noqa: PLC0415
+
+    if options.source is None:
+        for name in ("requirements", "no_requirements", "runtime", "architecture", "handler"):
+            if getattr(options, name):
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} goes with --source; functions say it in function.json")
+        return find_functions(Path(), options.names)
+    if options.names:
+        raise UsageError(f"--source is instead of names, and there is {options.names[0]}")
+    return [
+        folder_function(
+            options.source,
+            requirements=None if options.no_requirements else options.requirements,
+            has_requirements=not options.no_requirements,
+            runtime=options.runtime,
+            architecture=options.architecture,
+            handler=options.handler,
+        )
+    ]
+
+
+def _row(artefact: Artefact) -> str:
+    size = f"{(artefact.zipped_bytes or 0) / 1e6:.1f} MB"
+    what = f"{len(artefact.packages)} packages, {artefact.files} files"
+    unzipped = f"{artefact.unzipped_bytes / 1e6:.1f} MB unzipped"
+    done = "built" if artefact.built else "unchanged"
+    return f"{artefact.path}  {size} ({unzipped}, {what})  {done}"
+
+
+def _as_json(artefact: Artefact) -> dict[str, object]:
+    return {
+        "name": artefact.name,
+        "path": os.fspath(artefact.path),
+        "digest": artefact.digest,
+        "lock": artefact.lock,
+        "packages": dict(artefact.packages),
+        "unzipped_bytes": artefact.unzipped_bytes,
+        "zipped_bytes": artefact.zipped_bytes,
+        "files": artefact.files,
+        "built": artefact.built,
+        "warnings": list(artefact.warnings),
+    }
+
+
+def _changes(lock: Lock, old: Lock | None) -> str:
+    if lock == old:
+        return "unchanged"
+    new_versions = {pin.name: pin.version for pin in lock.pins}
+    old_versions = {pin.name: pin.version for pin in old.pins} if old else {}
+    said = []
+    for name in sorted(new_versions.keys() | old_versions.keys()):
+        before, after = old_versions.get(name), new_versions.get(name)
+        if before is None:
+            said.append(f"+{name} {after}")
+        elif after is None:
+            said.append(f"-{name}")
+        elif before != after:
+            said.append(f"{name} {before} → {after}")
+    return ", ".join(said) or "written again, with the same versions"
+
+
+def _report_progress(*, verbose: bool) -> None:
+    watched = sys.stderr.isatty()
+    level = logging.DEBUG if verbose else logging.INFO if watched else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "httpcore"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _red(text: str) -> str:
+    return _coloured(text, 31)
+
+
+def _yellow(text: str) -> str:
+    return _coloured(text, 33)
+
+
+def _coloured(text: str, colour: int) -> str:
+    if os.environ.get("NO_COLOR") or not sys.stderr.isatty():
+        return text
+    return f"\x1b[{colour}m{text}\x1b[0m"
+
+
+def _terminate(*_: object) -> NoReturn:
+    # As for Ctrl-C: temporary files go, locks are freed.
+    sys.exit(128 + signal.SIGTERM)

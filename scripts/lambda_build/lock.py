@@ -1,0 +1,151 @@
+"""The lock: exactly which wheels answer the requirements on one target.
+
+It stands beside requirements.txt, a file a target, in pip's format with one hash a package and
+no hosts, so `pip install --require-hashes -r` takes it as well:
+
+    # Made by lambda-build from requirements.txt; after changing that, run: make lock
+    # target: python3.11-x86_64, glibc 2.26
+    # requirements: sha256:30c5…
+    boto3==1.44.5 --hash=sha256:70c3…  # boto3-1.44.5-py3-none-any.whl
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lambda_build.errors import LockError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lambda_build.requirements import Requirements
+    from lambda_build.target import Target
+
+_HEADER = "# Made by lambda-build from {name}; after changing that, run: make lock"
+_TARGET = re.compile(r"^# target: (?P<target>\S+), glibc (?P<glibc>\S+)$", re.MULTILINE)
+_REQUIREMENTS = re.compile(r"^# requirements: sha256:(?P<digest>[0-9a-f]{64})$", re.MULTILINE)
+_PIN = re.compile(
+    r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+) --hash=sha256:(?P<sha256>[0-9a-f]{64})"
+    r"  # (?P<filename>\S+\.whl)$"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pin:
+    """One wheel: the only file that a package may be."""
+
+    name: str
+    version: str
+    sha256: str
+    filename: str
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version} --hash=sha256:{self.sha256}  # {self.filename}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    """The wheels that answer some requirements on a target, sorted by name."""
+
+    target: str
+    glibc: str
+    requirements_name: str
+    requirements_digest: str
+    pins: tuple[Pin, ...]
+
+    @property
+    def text(self) -> str:
+        """The lock file's text."""
+        lines = [
+            _HEADER.format(name=self.requirements_name),
+            f"# target: {self.target}, glibc {self.glibc}",
+            f"# requirements: sha256:{self.requirements_digest}",
+            *(str(pin) for pin in self.pins),
+        ]
+        return "".join(f"{line}\n" for line in lines)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` and the digest of the lock file's bytes, as `sha256sum` prints it."""
+        return f"sha256:{hashlib.sha256(self.text.encode()).hexdigest()}"
+
+
+def lock_path(requirements: Path, target: Target) -> Path:
+    """Return where the lock of a requirements file for a target stands.
+
+    `requirements.txt` → `requirements.python3.11-x86_64.lock`.
+    """
+    return requirements.with_name(f"{requirements.stem}.{target}.lock")
+
+
+def read_lock(path: Path) -> Lock:
+    """Return the lock in a file; LockError when it is damaged."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LockError(f"{path} cannot be read: {error}") from error
+    target = _TARGET.search(text)
+    requirements = _REQUIREMENTS.search(text)
+    if target is None or requirements is None:
+        raise LockError(f"{path} is damaged: its head is missing.\n{_make_it_again(path)}")
+    return Lock(
+        target=target["target"],
+        glibc=target["glibc"],
+        requirements_name=text.partition(" from ")[2].partition(";")[0],
+        requirements_digest=requirements["digest"],
+        pins=tuple(_pins(path, text)),
+    )
+
+
+def check_lock(lock: Lock, path: Path, requirements: Requirements, target: Target) -> None:
+    """Raise LockError unless the lock answers the requirements on the target."""
+    if (lock.target, lock.glibc) != (str(target), target.glibc):
+        raise LockError(
+            f"{path} was made for {lock.target} with glibc {lock.glibc}, "
+            f"not for {target} with glibc {target.glibc}.\n{_make_it_again(path)}"
+        )
+    if lock.requirements_digest != requirements.digest:
+        reasons = list(_disagreements(lock, requirements, target))
+        changed = "; ".join(reasons) or "it asks for something else now"
+        raise LockError(
+            f"{requirements.file} has changed since its lock was made: {changed}.\n"
+            f"{_make_it_again(path)}"
+        )
+
+
+def _disagreements(lock: Lock, requirements: Requirements, target: Target) -> Iterator[str]:
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - only on the way to an error
+
+    versions = {pin.name: pin.version for pin in lock.pins}
+    for package in requirements.packages:
+        wanted = package.requirement
+        if wanted.marker and not wanted.marker.evaluate(target.markers):
+            continue
+        version = versions.get(canonicalize_name(wanted.name))
+        if version is None:
+            yield f"it asks for {wanted}, and the lock has no {wanted.name}"
+        elif not wanted.specifier.contains(version, prereleases=True):
+            yield f"it asks for {wanted}, and the lock has {wanted.name} {version}"
+
+
+def _pins(path: Path, text: str) -> Iterator[Pin]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line or line.startswith("#"):
+            continue
+        match = _PIN.match(line)
+        if match is None:
+            raise LockError(f"{path}, line {number} is damaged: {line}\n{_make_it_again(path)}")
+        yield Pin(**match.groupdict())
+
+
+def _make_it_again(path: Path) -> str:
+    return (
+        "Make the lock again, and commit it:\n"
+        "    make lock\n"
+        "or, outside this project:\n"
+        f"    lambda-build lock --source {path.parent}"
+    )

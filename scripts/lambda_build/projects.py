@@ -1,0 +1,87 @@
+"""Path requirements: a project on this machine is source, built into a wheel by its backend."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lambda_build.cache import sha256_of, written_aside
+from lambda_build.errors import ToolError, WheelError
+from lambda_build.source import read_project_source, tree_digest
+from lambda_build.uv import uv
+from lambda_build.wheel import Wheel, rank, read_wheel, verify_wheel
+
+if TYPE_CHECKING:
+    from lambda_build.cache import Cache
+    from lambda_build.requirements import Project
+    from lambda_build.source import SourceFile
+    from lambda_build.target import Target
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectTree:
+    """A path requirement as it is now: its files, and a digest that stands for them."""
+
+    project: Project
+    files: tuple[SourceFile, ...]
+    digest: str
+
+
+def read_project(project: Project) -> ProjectTree:
+    """Return the files of a path requirement, hashed."""
+    if project.path.is_file():
+        return ProjectTree(project=project, files=(), digest=sha256_of(project.path))
+    files = read_project_source(project.path)
+    return ProjectTree(project=project, files=files, digest=tree_digest(files))
+
+
+def project_wheel(tree: ProjectTree, target: Target, cache: Cache) -> Wheel:
+    """Return the wheel of a path requirement, built once for each state of its files.
+
+    The backend runs in isolation, on a copy, so nothing is written into the project. Raises
+    ToolError when it fails, WheelError when what it makes does not run on the target.
+    """
+    if tree.project.path.is_file():
+        wheel = tree.project.path
+        return _checked(read_wheel(wheel, wheel.name, tree.digest), target)
+    cached = cache.project_wheel(tree.digest)
+    name = cached.with_suffix(".name")
+    if not (cached.is_file() and name.is_file()):
+        with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
+            built = _build(tree, Path(folder))
+            with written_aside(cached) as aside:
+                shutil.copyfile(built, aside)
+            with written_aside(name) as aside:
+                aside.write_text(built.name, "utf-8")
+    return _checked(read_wheel(cached, name.read_text("utf-8"), tree.digest), target)
+
+
+def _build(tree: ProjectTree, folder: Path) -> Path:
+    copy = folder / "source" / tree.project.path.name
+    for file in tree.files:
+        place = copy / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.file, place)
+        place.chmod(0o755 if file.executable else 0o644)
+    result = uv("build", "--wheel", "--quiet", "--out-dir", folder / "out", copy)
+    wheels = sorted((folder / "out").glob("*.whl"))
+    if result.returncode or not wheels:
+        raise ToolError(
+            f"{tree.project.line}\n{tree.project.path} cannot be built into a wheel:\n"
+            f"{result.stderr.strip()}"
+        )
+    return wheels[0]
+
+
+def _checked(wheel: Wheel, target: Target) -> Wheel:
+    if rank(wheel.filename, target) is None:
+        raise WheelError(
+            f"{wheel.filename} does not run on {target} (glibc {target.glibc}).\n"
+            "A path requirement with native code has to be built where the target runs; name the "
+            "wheel instead of the folder."
+        )
+    verify_wheel(wheel)
+    return wheel

@@ -1,0 +1,239 @@
+"""From requirements to a lock: uv resolves for the target, and one wheel a package is chosen."""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from lambda_build.errors import (
+    FetchError,
+    HashMismatchError,
+    LambdaBuildError,
+    RequirementsError,
+    ResolutionError,
+    WheelError,
+)
+from lambda_build.lock import Lock, Pin
+from lambda_build.uv import uv
+from lambda_build.wheel import rank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lambda_build.requirements import Requirements
+    from lambda_build.target import Target
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolution:
+    """A lock, and where its wheels are to be had: an address or a path for each hash."""
+
+    lock: Lock
+    locations: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _File:
+    """A wheel that an index offers."""
+
+    filename: str
+    location: str
+    sha256: str
+
+
+def resolve(
+    requirements: Requirements, target: Target, *, preferred: Sequence[Pin] = ()
+) -> Resolution:
+    """Return the newest wheels that answer the requirements on the target.
+
+    Where a version in `preferred` still answers, it stays. Raises ResolutionError with the
+    resolver's reason, FetchError when no index answers, WheelError when no wheel fits.
+    """
+    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
+        wanted = Path(folder, requirements.file.name)
+        wanted.write_text(requirements.text(), "utf-8")
+        constraints = Path(folder, "constraints.txt")
+        constraints.write_text(requirements.constraints_text(), "utf-8")
+        arguments: list[str | Path] = [wanted, "--constraint", constraints]
+        if preferred:
+            # Versions that an output file already holds are preferred by uv.
+            pins = Path(folder, "pins.txt")
+            pins.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in preferred), "utf-8")
+            _compile([*arguments, "--output-file", pins], requirements, target)
+            arguments += ["--constraint", pins]
+        packages = _pylock(arguments, requirements, target)
+    chosen = dict(_chosen(packages, requirements, target))
+    _check_hashes(chosen, requirements)
+    return Resolution(
+        lock=Lock(
+            target=str(target),
+            glibc=target.glibc,
+            requirements_name=requirements.file.name,
+            requirements_digest=requirements.digest,
+            pins=tuple(pin for pin, _ in sorted(chosen.values(), key=lambda pair: pair[0].name)),
+        ),
+        locations={pin.sha256: location for pin, location in chosen.values()},
+    )
+
+
+def locate(pins: Sequence[Pin], requirements: Requirements, target: Target) -> dict[str, str]:
+    """Return where locked wheels are to be had: an address or a path for each hash.
+
+    Nothing is resolved: the index is asked for these versions and no others. Raises
+    HashMismatchError when it offers the version and not the file with the hash.
+    """
+    direct = {
+        str(canonicalize_name(package.requirement.name)): package.requirement.url
+        for package in requirements.packages
+        if package.requirement.url
+    }
+    locations = {pin.sha256: direct[pin.name] for pin in pins if pin.name in direct}
+    asked = [pin for pin in pins if pin.name not in direct]
+    if not asked:
+        return locations
+    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
+        pinned = Path(folder, requirements.file.name)
+        options = [line for line in requirements.text().splitlines() if line.startswith("-")]
+        lines = [*options, *(f"{pin.name}=={pin.version}" for pin in asked)]
+        pinned.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        packages = _pylock([pinned, "--no-deps"], requirements, target)
+    offered = {str(package["name"]): list(_files(package, requirements)) for package in packages}
+    for pin in asked:
+        file = next((f for f in offered.get(pin.name, []) if f.sha256 == pin.sha256), None)
+        if file is None:
+            raise HashMismatchError(_not_offered(pin, offered.get(pin.name, [])))
+        locations[pin.sha256] = file.location
+    return locations
+
+
+def _pylock(
+    arguments: Sequence[str | Path], requirements: Requirements, target: Target
+) -> list[dict[str, Any]]:
+    output = _compile([*arguments, "--format", "pylock.toml"], requirements, target)
+    packages: list[dict[str, Any]] = tomllib.loads(output).get("packages", [])
+    return packages
+
+
+def _compile(arguments: Sequence[str | Path], requirements: Requirements, target: Target) -> str:
+    result = uv(
+        *("pip", "compile", "--quiet", "--no-header", "--only-binary", ":all:"),
+        *("--python-platform", target.uv_platform, "--python-version", target.python),
+        *arguments,
+        cwd=requirements.file.parent,
+    )
+    if result.returncode:
+        raise _refusal(result.stderr, requirements, target)
+    return result.stdout
+
+
+def _refusal(stderr: str, requirements: Requirements, target: Target) -> LambdaBuildError:
+    """Return the error that uv's words mean, with uv's words in it."""
+    said = stderr.strip().removeprefix("error: ")
+    where = f"{requirements.file}, for {target}"
+    if "no usable wheels" in said or "no wheels with a matching" in said:
+        return WheelError(
+            f"{where}: {said}\n\n"
+            "Only wheels are packaged, because a package built here might not run on Lambda.\n"
+            "Choose a version that has a wheel for the target, or build a wheel where the target\n"
+            "runs and name it in the requirements:\n"
+            "    ./wheels/NAME-VERSION-…-manylinux….whl"
+        )
+    if "network was disabled" in said:
+        return FetchError(f"{where}: the network is switched off for uv (UV_OFFLINE).\n{said}")
+    if "No solution found" in said:
+        return ResolutionError(f"{where}: {said}")
+    if "Failed to fetch" in said or "error sending request" in said:
+        return FetchError(
+            f"{where}: the package index did not answer.\n{said}\n"
+            "Check the network, the proxy (HTTPS_PROXY) and the index (UV_INDEX_URL), then run the "
+            "command again."
+        )
+    return RequirementsError(f"{where}: {said}")
+
+
+def _chosen(
+    packages: Sequence[Mapping[str, Any]], requirements: Requirements, target: Target
+) -> Iterator[tuple[str, tuple[Pin, str]]]:
+    own = {project.path for project in requirements.projects}
+    for package in packages:
+        if (local := _local_path(package, requirements)) is not None:
+            if local not in own:
+                raise RequirementsError(
+                    f"{package['name']} is a path requirement of a path requirement ({local}).\n"
+                    f"Name it in {requirements.file} as well, so that its files are staged."
+                )
+            continue
+        name = str(package["name"])
+        ranked = sorted(
+            (place, file.filename, file)
+            for file in _files(package, requirements)
+            if (place := rank(file.filename, target)) is not None
+        )
+        if not ranked:
+            raise WheelError(
+                f"{name} {package.get('version', '')} has no wheel for {target} (glibc "
+                f"{target.glibc}).\nChoose a version that has one."
+            )
+        file = ranked[0][2]
+        version = file.filename.split("-")[1]
+        pin = Pin(name=name, version=version, sha256=file.sha256, filename=file.filename)
+        yield name, (pin, file.location)
+
+
+def _local_path(package: Mapping[str, Any], requirements: Requirements) -> Path | None:
+    """Return the path of a package that is a folder or a file here, named by a requirement."""
+    location = package.get("directory") or package.get("archive") or {}
+    path = location.get("path")
+    return None if path is None else (requirements.file.parent / path).resolve()
+
+
+def _files(package: Mapping[str, Any], requirements: Requirements) -> Iterator[_File]:
+    """Yield the wheels of a package in a pylock (PEP 751)."""
+    archive = package.get("archive")
+    for wheel in [archive] if archive else package.get("wheels", []):
+        location = wheel.get("url") or str((requirements.file.parent / wheel["path"]).resolve())
+        filename = wheel.get("name") or unquote(urlsplit(location).path).rpartition("/")[2]
+        sha256 = wheel.get("hashes", {}).get("sha256")
+        if not filename.endswith(".whl"):
+            raise WheelError(
+                f"{filename} is a source distribution; only wheels are packaged.\n"
+                "Choose a version that has a wheel."
+            )
+        if sha256 is not None:
+            yield _File(filename=filename, location=location, sha256=sha256)
+
+
+def _check_hashes(chosen: Mapping[str, tuple[Pin, str]], requirements: Requirements) -> None:
+    for package in requirements.packages:
+        pair = chosen.get(str(canonicalize_name(package.requirement.name)))
+        if pair and package.sha256s and pair[0].sha256 not in package.sha256s:
+            raise HashMismatchError(
+                f"{package.line}\n"
+                f"The wheel for this target, {pair[0].filename}, has another hash:\n"
+                f"    sha256:{pair[0].sha256}\n"
+                "Add that hash if the wheel is to be trusted."
+            )
+
+
+def _not_offered(pin: Pin, files: Sequence[_File]) -> str:
+    same_name = [file for file in files if file.filename == pin.filename]
+    if same_name:
+        return (
+            f"{pin.filename} is not the file that was locked: the index offers\n"
+            f"    sha256:{same_name[0].sha256}\n"
+            "and the lock says\n"
+            f"    sha256:{pin.sha256}\n"
+            "Somebody may have replaced it. If it is to be trusted, make the lock again:\n"
+            "    make lock"
+        )
+    return (
+        f"{pin.filename} is not to be had any more: the index offers no file of {pin.name} "
+        f"{pin.version} with the locked hash\n    sha256:{pin.sha256}\n"
+        "If it was withdrawn, lock another version:\n    make lock"
+    )

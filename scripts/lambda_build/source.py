@@ -1,0 +1,199 @@
+"""Reading a source folder: which of its files belong into a package, and what each is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lambda_build.cache import sha256_of
+from lambda_build.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pathspec import GitIgnoreSpec
+
+# What never helps a running function, in gitignore's syntax. A folder's own `.lambdaignore` comes
+# after these, so `!README.md` brings a file back.
+_NEVER = """
+.git/
+.hg/
+.svn/
+__pycache__/
+*.py[cod]
+.venv/
+venv/
+node_modules/
+.mypy_cache/
+.pytest_cache/
+.ruff_cache/
+.tox/
+.nox/
+.hypothesis/
+.idea/
+.vscode/
+.DS_Store
+*.swp
+*~
+.terraform/
+*.tfstate
+*.tfstate.*
+lambda_packages/
+# secrets, unless asked for by name
+.env
+.env.*
+.netrc
+.pypirc
+.aws/
+.ssh/
+id_rsa
+id_dsa
+id_ecdsa
+id_ed25519
+*.pfx
+*.p12
+""".splitlines()
+
+# What a function folder holds for the build and for people, at its top.
+_FUNCTION_ONLY = """
+/function.json
+/requirements*.txt
+/requirements*.lock
+/.lambdaignore
+/.gitignore
+/.dockerignore
+/Dockerfile
+/README*
+/tests/
+/*.egg-info/
+""".splitlines()
+
+IGNORE_FILE = ".lambdaignore"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceFile:
+    """A file that goes into a package as it is."""
+
+    path: str  # below the source folder, with `/`
+    file: Path
+    size: int
+    executable: bool
+    sha256: str
+
+
+def read_function_source(root: Path, *, outputs: Sequence[Path] = ()) -> tuple[SourceFile, ...]:
+    """Return the files of a function's folder that belong into its package, sorted by path.
+
+    `.lambdaignore` in the folder and sensible defaults say what does not; neither do `outputs`,
+    which the build itself writes. Raises SourceError for what cannot be packaged: dangling links,
+    links out of the folder, unreadable files, devices.
+    """
+    own = _lines_of(root / IGNORE_FILE)
+    return _read(
+        root, [*_NEVER, *_FUNCTION_ONLY, *own], frozenset(path.resolve() for path in outputs)
+    )
+
+
+def read_project_source(root: Path) -> tuple[SourceFile, ...]:
+    """Return the files of a Python project's folder that its build may need, sorted by path."""
+    return _read(root, [*_NEVER, "*.egg-info/", "/build/", "/dist/"], frozenset())
+
+
+def tree_digest(files: Sequence[SourceFile]) -> str:
+    """Return the digest of names, contents and executable bits: equal for equal trees."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.path}\0{file.sha256}\0{file.executable:d}\n".encode())
+    return digest.hexdigest()
+
+
+def _read(root: Path, ignored: Sequence[str], outputs: frozenset[Path]) -> tuple[SourceFile, ...]:
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - slow to import
+
+    if not root.is_dir():
+        raise SourceError(f"{root} is no folder; the source of a function is one")
+    walk = _Walk(root=root.resolve(), ignored=GitIgnoreSpec.from_lines(ignored), outputs=outputs)
+    return tuple(sorted(walk.files(walk.root, "", ()), key=lambda file: file.path))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Walk:
+    root: Path
+    ignored: GitIgnoreSpec
+    outputs: frozenset[Path]
+
+    def files(self, folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[SourceFile]:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
+        for entry in entries:
+            path = prefix + entry.name
+            file = self._resolved(entry, path)
+            if file is None:
+                continue
+            if not file.is_dir():
+                yield _source_file(file, path)
+            elif file in above:
+                raise SourceError(f"{entry.path} is a link to a folder that it stands in")
+            else:
+                yield from self.files(file, f"{path}/", (*above, folder))
+
+    def _resolved(self, entry: os.DirEntry[str], path: str) -> Path | None:
+        """Return what an entry is, behind links; None when it does not belong into a package."""
+        if self.ignored.match_file(f"{path}/" if entry.is_dir() else path):
+            return None
+        file = Path(entry.path)
+        if entry.is_symlink():
+            target = file.resolve()
+            if not target.exists():
+                raise SourceError(
+                    f"{file} is a link to {file.readlink()}, which does not exist.\n"
+                    f"Mend the link, or name it in {IGNORE_FILE}."
+                )
+            if not target.is_relative_to(self.root):
+                raise SourceError(
+                    f"{file} is a link out of the source folder, to {file.readlink()}.\n"
+                    f"Copy what it names, or name it in {IGNORE_FILE}."
+                )
+            file = target
+        return None if file in self.outputs else file
+
+
+def _source_file(file: Path, path: str) -> SourceFile:
+    try:
+        path.encode()
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceError(
+                f"{file} is neither a file nor a folder (a socket, pipe or device).\n"
+                f"Remove it, or name it in {IGNORE_FILE}."
+            )
+        return SourceFile(
+            path=path,
+            file=file,
+            size=status.st_size,
+            executable=bool(status.st_mode & stat.S_IXUSR),
+            sha256=sha256_of(file),
+        )
+    except UnicodeEncodeError:
+        raise SourceError(
+            f"{path!r} is no UTF-8 name, and a ZIP's names are.\n"
+            f"Rename it, or name it in {IGNORE_FILE}."
+        ) from None
+    except OSError as error:
+        raise SourceError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _lines_of(file: Path) -> list[str]:
+    try:
+        return file.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{file} cannot be read: {error}") from error

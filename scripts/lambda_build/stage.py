@@ -1,0 +1,102 @@
+"""Writing a layout to a folder, which Terraform's archive_file zips."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lambda_build.layout import InZip, read_content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from lambda_build.layout import Layout, Member
+
+# The time of every staged file (1980-01-01, the oldest that a ZIP can hold). A file with another
+# time was changed by somebody else.
+_TIME = 315532800
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StagedTree:
+    """A folder that was staged, and the SHA-256 and mode that each file in it had."""
+
+    folder: Path
+    files: Mapping[str, tuple[str, int]]
+
+
+def stage(layout: Layout, folder: Path, previous: StagedTree | None = None) -> None:
+    """Write the members of a layout into an empty folder, with fixed modes and times.
+
+    A file that `previous` holds with the same content is linked to, not written again, so a
+    changed line of source costs one written file.
+    """
+    for name in sorted({member.path.rpartition("/")[0] for member in layout.members}):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        archives: dict[Path, zipfile.ZipFile] = {}
+        for member in layout.members:
+            if previous is not None and _linked(member, folder, previous):
+                continue
+            content = member.content
+            if isinstance(content, InZip):
+                if content.file not in archives:
+                    archives[content.file] = stack.enter_context(zipfile.ZipFile(content.file))
+                data = archives[content.file].read(content.info)
+            else:
+                data = read_content(content)
+            _write(folder / member.path, data, member.mode)
+    for path, _, _ in os.walk(folder):
+        os.chmod(path, 0o755)  # noqa: PTH101, S103 - pathlib is slow here; Lambda's user reads it
+
+
+def is_intact(tree: StagedTree) -> bool:
+    """Return whether a staged folder holds exactly the files that were staged, unchanged."""
+    found = {}
+    for path, status in _walk(os.fspath(tree.folder), ""):
+        if status.st_mtime != _TIME:
+            return False
+        found[path] = status.st_mode & 0o777
+    return found == {path: mode for path, (_, mode) in tree.files.items()}
+
+
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name, entry.stat(follow_symlinks=False)
+
+
+def _linked(member: Member, folder: Path, previous: StagedTree) -> bool:
+    if previous.files.get(member.path) != (member.sha256, member.mode):
+        return False
+    old = previous.folder / member.path
+    try:
+        status = old.lstat()
+        if status.st_mtime != _TIME or status.st_mode & 0o777 != member.mode:
+            return False
+        os.link(old, folder / member.path)
+    except OSError:
+        return False
+    return True
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fchmod(handle, mode)
+        os.utime(handle, (_TIME, _TIME))
+    finally:
+        os.close(handle)
