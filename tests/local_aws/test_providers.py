@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 STAND_IN = "the project's stand-in, not HashiCorp's"
 
 
-def add_package(mirror: Path, name: str, version: str = "1.2.3", platform: str | None = None):
+def add_package(
+    mirror: Path, name: str, version: str = "1.2.3", platform: str | None = None
+) -> Path:
     package = mirror / REGISTRY / "hashicorp" / name / version / (platform or _platform())
     package.mkdir(parents=True)
     package.joinpath(f"terraform-provider-{name}_v{version}_x5").touch(mode=0o755)
