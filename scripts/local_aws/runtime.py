@@ -1,0 +1,161 @@
+"""What a function runs in on this machine, brought once into a cache.
+
+That is AWS's Runtime Interface Emulator (from the wheel aws-sam-cli) and, for each Python
+version, an environment with AWS's runtime client awslambdaric and nothing else. That is stricter
+than AWS's managed runtime, which brings a boto3 of AWS's choosing: what works here does not lean
+on it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from lambda_build import uv
+from lambda_build.errors import LambdaBuildError
+from lambda_build.interpreters import find_interpreter
+from lambda_build.process import run
+
+from local_aws.errors import RuntimeUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_EMULATOR_LOCK = Path(__file__).with_name("emulator.lock")
+_RUNTIME_LOCK = Path(__file__).with_name("runtime.lock")
+
+# Lambda's names for machines, by the kernel's.
+_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runtime:
+    """A Python that sees only awslambdaric, and the emulator that starts it."""
+
+    python: Path
+    emulator: Path
+
+
+def machine_architecture() -> str:
+    """Return Lambda's name for this machine (`x86_64`, `arm64`), or the kernel's if it has none."""
+    machine = platform.machine().lower()
+    return _ARCHITECTURES.get(machine, machine)
+
+
+def obstacle(runtime: str, architecture: str) -> str | None:
+    """Return why this machine cannot run such a function and what to do, or None if it can.
+
+    Looks only; nothing is fetched.
+    """
+    if sys.platform != "linux":
+        return (
+            "functions run here in AWS's Runtime Interface Emulator, which is a Linux program: "
+            "run the local AWS on Linux, or in a Linux container or virtual machine"
+        )
+    here = machine_architecture()
+    if architecture != here:
+        return (
+            f"the function is built for {architecture} and this machine is {here}: "
+            f'deploy it with architecture = "{here}" to run it here'
+        )
+    minor = runtime.removeprefix("python")
+    if minor == runtime:
+        return f"the runtime {runtime!r} is not one of Python's: use python3.11 or later"
+    if find_interpreter(minor) is None:
+        return (
+            f"the runtime {runtime} needs Python {minor}, which is not on this machine: "
+            f"install it (python{minor} on PATH, or in pyenv), for example with\n"
+            f"    uv python install {minor}"
+        )
+    return None
+
+
+def provide_runtime(runtime: str, architecture: str) -> Runtime:
+    """Return what functions of that runtime run in; the first call fetches it.
+
+    Raises RuntimeUnavailableError when this machine cannot run them, or it cannot be fetched.
+    """
+    if reason := obstacle(runtime, architecture):
+        raise RuntimeUnavailableError(reason)
+    try:
+        return Runtime(
+            python=_environment(runtime.removeprefix("python"), architecture),
+            emulator=_emulator(architecture),
+        )
+    except (LambdaBuildError, OSError) as error:
+        raise RuntimeUnavailableError(
+            f"what {runtime} functions run in cannot be brought into {_cache()}: {error}"
+        ) from error
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("LAMBDA_BUILD_CACHE") or Path(home, "lambda-build"), "emulator")
+
+
+def _emulator(architecture: str) -> Path:
+    def make(aside: Path) -> None:
+        wheel = aside.with_name("wheel")
+        uv.install_target(
+            _EMULATOR_LOCK,
+            wheel,
+            python="{}.{}".format(*sys.version_info[:2]),
+            architecture=architecture,
+            no_deps=True,  # the 60 libraries of the SAM command line are of no use here
+        )
+        binary = wheel / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{architecture}"
+        shutil.copyfile(binary, aside)
+        aside.chmod(0o755)
+
+    digest = hashlib.sha256(_EMULATOR_LOCK.read_bytes()).hexdigest()[:16]
+    return _made_once(_cache() / f"aws-lambda-rie-{architecture}-{digest}", make)
+
+
+def _environment(minor: str, architecture: str) -> Path:
+    interpreter = find_interpreter(minor)
+
+    def make(aside: Path) -> None:
+        # A virtual environment, because its Python ignores what is installed beside the
+        # machine's (boto3 often is) and in the user's home.
+        words = [str(interpreter), "-I", "-m", "venv", "--without-pip", str(aside)]
+        result = run(words, timeout_s=60)
+        if result.returncode:
+            raise RuntimeUnavailableError(
+                f"{interpreter} cannot make a virtual environment (on Debian and Ubuntu: "
+                f"apt-get install python{minor}-venv):\n{result.stdout}{result.stderr}"
+            )
+        packages = aside / "lib" / f"python{minor}" / "site-packages"
+        uv.install_target(_RUNTIME_LOCK, packages, python=minor, architecture=architecture)
+
+    digest = hashlib.sha256(_RUNTIME_LOCK.read_bytes() + os.fsencode(str(interpreter))).hexdigest()
+    folder = _made_once(_cache() / f"python{minor}-{digest[:16]}", make)
+    return folder / "bin" / f"python{minor}"
+
+
+def _made_once(path: Path, make: Callable[[Path], None]) -> Path:
+    """Return `path`, which `make` makes if it is not there yet: aside, then renamed.
+
+    Two processes at once make it once, and a killed one leaves nothing half-made at `path`.
+    """
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            return path
+        for left_behind in path.parent.glob(".making-*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
+        with TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
+            aside = Path(folder, path.name)
+            make(aside)
+            aside.rename(path)
+    return path
