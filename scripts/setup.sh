@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 ready=.venv/.ready
 
 # What .venv is made from. cksum is POSIX, so this needs nothing installed.
-wanted=$(cat requirements-dev.lock scripts/lambda_build/requirements.lock pyproject.toml "$0" | cksum)
+wanted=$(cat requirements-dev.lock scripts/lambda_build/requirements.lock scripts/setup.sh | cksum)
 if [ -f "$ready" ] && [ "$(cat "$ready")" = "$wanted" ]; then
     exit 0
 fi

@@ -1,0 +1,104 @@
+# Every target says what it does in `make help`. Whatever needs the environment makes it first.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+VENV := .venv/bin
+FUNCTION ?=
+ENVIRONMENT ?=
+TERRAFORM := terraform -chdir=terraform
+# Terraform's own words: terraform/environments/NAME.tfvars, if one is named.
+VAR_FILE = $(if $(ENVIRONMENT),-var-file=environments/$(ENVIRONMENT).tfvars)
+
+.PHONY: help
+help: ## Show what there is
+	@echo "Python on AWS Lambda with Terraform, where requirements.txt is honoured."
+	@echo
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  FUNCTION=chat         one function instead of all (package, lock, upgrade)"
+	@echo "  ENVIRONMENT=staging   terraform/environments/staging.tfvars (plan, apply, destroy)"
+
+.PHONY: setup
+setup: ## Make .venv from the locks; every other target does this as needed
+	@./scripts/setup.sh
+
+# On this machine
+
+.PHONY: up
+up: setup ## Run the whole stack on this machine, until Ctrl-C
+	@$(VENV)/local-aws up
+
+.PHONY: smoke
+smoke: setup ## Run it, send the README's requests, stop it; says what failed
+	@$(VENV)/local-aws smoke
+
+.PHONY: down
+down: setup ## Stop what `make up` started in another terminal
+	@$(VENV)/local-aws down
+
+.PHONY: test
+test: setup ## Run all tests
+	@$(VENV)/pytest
+
+# Packages
+
+.PHONY: package
+package: setup ## Build the functions' ZIPs into lambda_packages/
+	@$(VENV)/lambda-build package $(FUNCTION)
+
+.PHONY: lock
+lock: setup ## Write down which versions answer requirements.txt, with their hashes
+	@$(VENV)/lambda-build lock $(FUNCTION)
+
+.PHONY: upgrade
+upgrade: setup ## The same, with the newest versions
+	@$(VENV)/lambda-build lock --upgrade $(FUNCTION)
+
+# AWS: these use your credentials
+
+.PHONY: plan
+plan: ## Show what `make apply` would change in AWS
+	@$(TERRAFORM) init -input=false >/dev/null
+	@$(TERRAFORM) plan $(VAR_FILE)
+
+.PHONY: apply
+apply: ## Build, and deploy to AWS (asks first)
+	@$(TERRAFORM) init -input=false >/dev/null
+	@$(TERRAFORM) apply $(VAR_FILE)
+
+# Without a refresh no package is built, so this works when a build would not.
+.PHONY: destroy
+destroy: ## Remove from AWS what apply made (asks first); builds nothing
+	@$(TERRAFORM) init -input=false >/dev/null
+	@$(TERRAFORM) plan -destroy -refresh=false -out=destroy.tfplan $(VAR_FILE)
+	@printf 'Destroy all of this? Only "yes" is taken: '; read answer; \
+	if [ "$$answer" = yes ]; then $(TERRAFORM) apply destroy.tfplan; status=$$?; \
+	else echo 'Nothing was destroyed.'; status=1; fi; \
+	rm -f terraform/destroy.tfplan; exit $$status
+
+.PHONY: providers-lock
+providers-lock: ## Write terraform/.terraform.lock.hcl for all platforms (needs the Terraform registry)
+	@$(TERRAFORM) providers lock -platform=linux_amd64 -platform=linux_arm64 \
+		-platform=darwin_amd64 -platform=darwin_arm64
+
+# The code itself
+
+.PHONY: lint
+lint: setup ## Run the linters
+	@./scripts/lint.sh
+
+.PHONY: format
+format: setup ## Format Python and Terraform
+	@$(VENV)/ruff check --quiet --fix .
+	@$(VENV)/ruff format .
+	@terraform fmt -recursive terraform
+
+.PHONY: lock-dev
+lock-dev: setup ## Renew the locks of the development environment
+	@./scripts/lock_dev.sh
+
+.PHONY: clean
+clean: ## Remove what was built here, and the local AWS's files
+	@rm -rf lambda_packages .local_aws .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

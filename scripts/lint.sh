@@ -1,0 +1,32 @@
+#!/bin/sh
+# Runs every linter, goes on after one that complains, and fails if any did.
+# A linter that is not on this machine is named; with CI set, that fails, too.
+set -u
+
+cd "$(dirname "$0")/.." || exit
+PATH="$PWD/.venv/bin:$PWD/.tools/bin:$PATH"
+status=0
+
+check() {
+    echo "lint: $*" >&2
+    "$@" || status=1
+}
+
+check_if_there() {
+    if command -v "$1" >/dev/null 2>&1; then
+        check "$@"
+    else
+        echo "lint: $1 is not on this machine, so it was not run (see CONTRIBUTING.md)" >&2
+        [ -z "${CI:-}" ] || status=1
+    fi
+}
+
+check ruff check --quiet .
+check ruff format --quiet --check .
+check mypy --no-error-summary
+check_if_there terraform fmt -check -recursive terraform
+check shellcheck scripts/*.sh .ci/run
+check zizmor --quiet --offline --no-progress .github/workflows
+check check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+check_if_there actionlint .github/workflows/*.yml
+exit $status
