@@ -5,18 +5,25 @@ end of the last one. Tokens are counted as four characters each, and `maxTokens`
 A model id of `stand-in.` and the name of an error, such as `stand-in.ThrottlingException`,
 answers that error: so the way that a function takes with each can be seen.
 Source: "Converse", in the Amazon Bedrock API Reference.
+
+The variable LOCAL_AWS_BEDROCK_ENDPOINT_URL names another endpoint instead, such as
+`https://bedrock-runtime.eu-west-1.amazonaws.com`: see `function_environment`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
+import boto3
+from botocore.exceptions import BotoCoreError
 from werkzeug.wrappers import Request, Response
 
+from local_aws.errors import CredentialsError
 from local_aws.web import WebServer
 
 if TYPE_CHECKING:
@@ -25,7 +32,10 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+ENDPOINT_VARIABLE = "LOCAL_AWS_BEDROCK_ENDPOINT_URL"
 PROVOKED = "stand-in."
+
+_REGION = re.compile(r"bedrock-runtime(?:-fips)?\.(?P<region>[a-z]{2,}(?:-[a-z]+)+-\d)\.")
 
 # The errors of Converse, and the status of each.
 _STATUS = {
@@ -83,6 +93,45 @@ class BedrockStandIn:
         traceback: TracebackType | None,
     ) -> None:
         self._server.close()
+
+
+def function_environment(endpoint_url: str) -> dict[str, str]:
+    """Return the variables with which functions reach the Bedrock endpoint at that URL.
+
+    For one of AWS these are the credentials of whoever starts the local AWS, as boto3 finds them
+    (temporary ones end at their time: start it again), and the endpoint's region, which then is
+    the functions' region for everything. Calls to other services still go to the mock, which
+    looks at no credentials. An endpoint elsewhere gets no credentials but the mock's.
+    """
+    variables = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": endpoint_url}
+    host = urlsplit(endpoint_url).hostname or ""
+    if not host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        return variables
+    try:
+        credentials = boto3.Session().get_credentials()
+        frozen = credentials.get_frozen_credentials() if credentials else None
+    except BotoCoreError as error:
+        raise _no_credentials(endpoint_url, str(error)) from error
+    if frozen is None:
+        raise _no_credentials(endpoint_url, "none were found")
+    variables |= {
+        "AWS_ACCESS_KEY_ID": frozen.access_key or "",
+        "AWS_SECRET_ACCESS_KEY": frozen.secret_key or "",
+        "AWS_SESSION_TOKEN": frozen.token or "",
+    }
+    if found := _REGION.search(host):
+        variables |= {"AWS_REGION": found["region"], "AWS_DEFAULT_REGION": found["region"]}
+    return variables
+
+
+def _no_credentials(endpoint_url: str, cause: str) -> CredentialsError:
+    return CredentialsError(
+        f"{ENDPOINT_VARIABLE} names {endpoint_url}, which needs AWS credentials: {cause}.\n"
+        "Sign in (or set AWS_PROFILE) and look who you are:\n"
+        "    aws sts get-caller-identity\n"
+        "or take the stand-in:\n"
+        f"    unset {ENDPOINT_VARIABLE}"
+    )
 
 
 def converse(model_id: str, body: bytes) -> dict[str, Any]:

@@ -5,7 +5,11 @@ LocalAwsError                    the root; never raised itself
 ├── PackageError                 a function's archive cannot be unpacked
 ├── EmulatorError                the emulator does not start
 ├── PayloadTooLargeError         an event is larger than Lambda accepts
-└── TooManyRequestsError         every environment that a function may have is busy
+├── TooManyRequestsError         every environment that a function may have is busy
+├── PortTakenError               another program listens on a port that was asked for
+├── AlreadyRunningError          a local AWS of this folder runs
+├── CredentialsError             a real Bedrock endpoint is named, and there are no credentials
+└── TerraformError               Terraform is missing, or failed
 """
 
 from __future__ import annotations
@@ -33,3 +37,19 @@ class PayloadTooLargeError(LocalAwsError):
 
 class TooManyRequestsError(LocalAwsError):
     """Every environment that a function may have is busy."""
+
+
+class PortTakenError(LocalAwsError):
+    """Another program listens on a port that was asked for."""
+
+
+class AlreadyRunningError(LocalAwsError):
+    """A local AWS of this folder runs."""
+
+
+class CredentialsError(LocalAwsError):
+    """A real Bedrock endpoint is named, and there are no credentials to use it with."""
+
+
+class TerraformError(LocalAwsError):
+    """Terraform is missing, or failed; the message holds what it said."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from local_aws.errors import PortTakenError
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -20,17 +22,6 @@ HEADERS = "local_aws.headers"
 """Where the environ holds the request's headers as they came: repeated ones are not joined."""
 
 _log = logging.getLogger(__name__)
-
-
-class PortTakenError(Exception):
-    """Another program listens on the port that was asked for."""
-
-    def __init__(self, port: int, what: str) -> None:
-        super().__init__(
-            f"port {port}, wanted for {what}, is taken by another program.\n"
-            f"End that program, or take another port (0: any free one)."
-        )
-        self.port = port
 
 
 class WebServer:
@@ -108,7 +99,10 @@ def _bound(port: int, what: str) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortTakenError(port, what) from error
+            raise PortTakenError(
+                f"port {port}, wanted for {what}, is taken by another program.\n"
+                "End that program, or take another port (0: any free one)."
+            ) from error
         raise
     listener.listen(128)
     return listener

@@ -15,7 +15,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from local_aws.front import Front
-from local_aws.web import PortTakenError, WebServer
+from local_aws.errors import PortTakenError
+from local_aws.web import WebServer
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Request, Response
