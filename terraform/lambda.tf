@@ -1,0 +1,35 @@
+locals {
+  # What the build script reads too.
+  chat = jsondecode(file("${local.backend_dir}/chat/function.json"))
+}
+
+module "chat" {
+  source = "./modules/zip_function"
+
+  name        = "${local.project_name}-chat"
+  description = local.chat.description
+
+  package = {
+    source     = "${local.backend_dir}/chat"
+    output_dir = local.packages_dir
+  }
+
+  runtime      = local.chat.runtime
+  architecture = local.chat.architecture
+  handler      = local.chat.handler
+
+  compute = {
+    memory_mb = var.chat_lambda_memory
+    timeout_s = var.lambda_timeout
+  }
+
+  environment = {
+    BEDROCK_MODEL_ID = var.chat_model_id
+    LOG_LEVEL        = var.log_level
+  }
+
+  permissions        = local.model_permissions
+  tracing            = var.tracing
+  log_retention_days = var.log_retention_days
+  release            = var.chat_release
+}

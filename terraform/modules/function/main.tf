@@ -1,0 +1,63 @@
+resource "aws_lambda_function" "this" {
+  function_name = var.name
+  description   = var.description
+  role          = aws_iam_role.this.arn
+  publish       = true
+
+  package_type     = "Zip"
+  filename         = var.zip.path
+  source_code_hash = var.zip.digest
+  runtime          = var.zip.runtime
+  handler          = var.zip.handler
+  layers           = var.zip.layers
+  architectures    = [var.architecture]
+
+  memory_size                    = var.compute.memory_mb
+  timeout                        = var.compute.timeout_s
+  reserved_concurrent_executions = var.compute.reserved_concurrency
+
+  ephemeral_storage {
+    size = var.compute.storage_mb
+  }
+
+  tracing_config {
+    mode = var.tracing
+  }
+
+  # An empty block is a difference in every plan.
+  dynamic "environment" {
+    for_each = length(var.environment) == 0 ? [] : [var.environment]
+
+    content {
+      variables = environment.value
+    }
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.network[*]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
+  dynamic "dead_letter_config" {
+    for_each = var.dead_letter[*]
+
+    content {
+      target_arn = dead_letter_config.value.arn
+    }
+  }
+
+  lifecycle {
+    # A saved plan uploads whatever lies at the path when it is applied; this is asked again then.
+    precondition {
+      condition     = fileexists(var.zip.path) ? filebase64sha256(var.zip.path) == var.zip.sha256 : false
+      error_message = "${var.zip.path} is not the file that was planned for ${var.name} (SHA-256 ${var.zip.sha256}): it was built again, or is gone. Apply with the file that was planned, or make a new plan."
+    }
+  }
+
+  # The first invocation must already be allowed to log.
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]
+}

@@ -1,0 +1,39 @@
+output "api_url" {
+  description = "Where the API answers, without a slash at the end."
+  value       = module.api.url
+}
+
+output "api_id" {
+  description = "The API's id."
+  value       = module.api.id
+}
+
+output "api_log_group" {
+  description = "Log group of the API's access log."
+  value       = module.api.log_group_name
+}
+
+output "chat_function_name" {
+  description = "Name of chat's function."
+  value       = module.chat.function.name
+}
+
+output "chat_function_alias_arn" {
+  description = "What to invoke: chat's alias live."
+  value       = module.chat.function.alias_arn
+}
+
+output "chat_function_version" {
+  description = "Newest published version of chat, for chat_release."
+  value       = module.chat.function.version
+}
+
+output "chat_log_group" {
+  description = "Log group of chat's function."
+  value       = module.chat.function.log_group_name
+}
+
+output "chat_package" {
+  description = "What was built for chat: path, digest, lock, unzipped_bytes."
+  value       = module.chat.package
+}

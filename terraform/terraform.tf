@@ -1,0 +1,19 @@
+terraform {
+  required_version = ">= 1.11"
+
+  # No .terraform.lock.hcl is committed: `make providers-lock` makes it from the registry.
+  required_providers {
+    archive = {
+      source  = "hashicorp/archive"
+      version = "~> 2.7"
+    }
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+    external = {
+      source  = "hashicorp/external"
+      version = "~> 2.3"
+    }
+  }
+}

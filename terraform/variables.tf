@@ -1,0 +1,123 @@
+variable "project_name" {
+  description = "What the names of all resources start with."
+  type        = string
+  default     = "python-lambda"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,29}$", var.project_name))
+    error_message = "project_name is \"${var.project_name}\": names of functions, roles and buckets start with it, so 1 to 30 lower-case letters, digits and \"-\", a letter first. Choose such a name."
+  }
+}
+
+variable "environment" {
+  description = "Name of the environment, e.g. dev; it follows the project's name in all names. Absent: there is only one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.environment == null ? true : can(regex("^[a-z0-9]{1,12}$", var.environment))
+    error_message = "environment is \"${coalesce(var.environment, "-")}\": it becomes part of names, so 1 to 12 lower-case letters and digits. Choose such a name."
+  }
+}
+
+variable "aws_region" {
+  description = "AWS region. Absent: the one of the environment or the profile, such as AWS_REGION."
+  type        = string
+  default     = null
+}
+
+variable "tags" {
+  description = "Tags of all resources, beside Project and ManagedBy."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "lambda_timeout" {
+  description = "Seconds that a function behind the API may take: 1 to 30, after which the API has answered 503."
+  type        = number
+  default     = 29
+  nullable    = false
+
+  validation {
+    condition     = var.lambda_timeout >= 1 && var.lambda_timeout <= 30
+    error_message = "lambda_timeout is ${var.lambda_timeout}: the HTTP API answers 503 after 30 s, whatever the function still does. Choose 1 to 30."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which CloudWatch keeps the logs of functions and API; 0 keeps them for ever."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "log_level" {
+  description = "The least level that functions log: DEBUG, INFO, WARNING, ERROR."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
+    error_message = "log_level is \"${var.log_level}\": functions know DEBUG, INFO, WARNING and ERROR. Choose one of them."
+  }
+}
+
+variable "tracing" {
+  description = "X-Ray for functions: Active, or PassThrough."
+  type        = string
+  default     = "PassThrough"
+  nullable    = false
+}
+
+variable "api_throttling" {
+  description = "Limits of the API: steady requests_per_second (20) and burst (40). They bound what a flood of requests costs."
+  type = object({
+    requests_per_second = optional(number)
+    burst               = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "api_cors" {
+  description = "Which web pages of other origins may call the API, e.g. { allow_origins = [\"https://example.com\"] }. Absent: none."
+  type = object({
+    allow_origins = list(string)
+  })
+  default = null
+}
+
+variable "chat_lambda_memory" {
+  description = "MB of memory of chat's function, 128 to 10240; CPU grows with it."
+  type        = number
+  default     = 512
+  nullable    = false
+}
+
+variable "chat_model_id" {
+  description = <<-EOT
+    Bedrock model that chat talks to: the id or ARN of a foundation model or of an inference profile.
+    The account needs access to it in the region. The default is inexpensive and available on demand
+    in us-east-1; elsewhere it may need the inference profile, e.g. eu.amazon.nova-lite-v1:0.
+  EOT
+  type        = string
+  default     = "amazon.nova-lite-v1:0"
+  nullable    = false
+
+  validation {
+    condition     = can(regex(local.model_id_pattern, var.chat_model_id)) || can(regex(local.model_arn_pattern, var.chat_model_id))
+    error_message = "chat_model_id is \"${var.chat_model_id}\": Bedrock takes the id of a model (amazon.nova-lite-v1:0) or of an inference profile (eu.amazon.nova-lite-v1:0), or the ARN of either. See which there are:\n  aws bedrock list-foundation-models --query modelSummaries[].modelId\n  aws bedrock list-inference-profiles"
+  }
+}
+
+variable "chat_release" {
+  description = "Which version of chat is live. Absent: the newest. Present: `version`, except for the share `newest_weight` (0 to 1, default 0) of the requests, which goes to the newest."
+  type = object({
+    version       = string
+    newest_weight = optional(number)
+  })
+  default = null
+}
