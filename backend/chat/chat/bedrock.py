@@ -307,7 +307,8 @@ def _call_until(deadline: Deadline, call: Callable[[], _Result]) -> _Result:
             future.set_exception(error)
 
     # The context carries the request id for botocore's log lines, and the deadline.
-    threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    context = copy_context()
+    threading.Thread(target=context.run, args=(run,), name="converse", daemon=True).start()
     try:
         return future.result(timeout=deadline.seconds_left())
     except FutureTimeoutError:
