@@ -1,6 +1,6 @@
 """Starts awslambdaric for the emulator, as /var/runtime/bootstrap does on Lambda.
 
-    python bootstrap.py HANDLER [NAME=VALUE …]
+    python -B -P bootstrap.py HANDLER [NAME=VALUE …]
 
 Runs with the function's Python, so it needs the standard library and awslambdaric only. The
 variables are those that the emulator overwrites with values of its own.
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> None:
     handler, *variables = arguments
     _die_with_emulator()
     os.environ.update(dict(variable.split("=", 1) for variable in variables))
-    sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]  # was this file's folder
+    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
     sys.argv = ["awslambdaric", handler]
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
 

@@ -6,7 +6,7 @@ import random
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from moto.awslambda.exceptions import UnknownFunctionException
@@ -52,34 +52,34 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """A layer version, and its ZIP: None if it has been deleted."""
+
+    arn: str
+    archive: bytes | None = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Deployed:
     """One version of a function; equal to another if the same code runs in the same way."""
 
     function: Function
     package_type: Literal["Zip", "Image"]
     code_digest: str
-    layer_arns: tuple[str, ...]
+    code: bytes = field(compare=False, repr=False)
+    layers: tuple[Layer, ...]
 
-    def archives(self) -> tuple[bytes, list[bytes]]:
-        """Return the ZIP of the code and those of the layers, in their order."""
-        version = find(
-            Reference(
-                region=self.function.region,
-                name=self.function.name,
-                qualifier=self.function.version,
-            )
-        )
-        backend = lambda_backends[DEFAULT_ACCOUNT_ID][self.function.region]
-        layers = []
-        for arn in self.layer_arns:
-            layer = backend.layers_versions_by_arn(arn)
-            if layer is None:
+    def layer_archives(self) -> list[bytes]:
+        """Return the ZIPs of the layers in their order; PackageError if one is gone."""
+        archives = []
+        for layer in self.layers:
+            if layer.archive is None:
                 raise PackageError(
-                    f"the layer version {arn} has been deleted. Lambda keeps it for the "
+                    f"the layer version {layer.arn} has been deleted. Lambda keeps it for the "
                     "functions that use it and the mock does not: publish it again"
                 )
-            layers.append(layer.code_bytes)
-        return version.code_bytes, layers
+            archives.append(layer.archive)
+        return archives
 
 
 def find(reference: Reference) -> LambdaFunction:
@@ -125,8 +125,14 @@ def describe(version: LambdaFunction) -> Deployed:
         ),
         package_type=version.package_type,
         code_digest=version.code_sha_256,
-        layer_arns=tuple(layer["Arn"] for layer in version.layers),
+        code=getattr(version, "code_bytes", b""),  # an image has none
+        layers=tuple(_layer(layer["Arn"], version.region) for layer in version.layers),
     )
+
+
+def _layer(arn: str, region: str) -> Layer:
+    version = lambda_backends[DEFAULT_ACCOUNT_ID][region].layers_versions_by_arn(arn)
+    return Layer(arn=arn, archive=version.code_bytes if version else None)
 
 
 def reserved_concurrency(region: str, name: str) -> int | None:

@@ -345,6 +345,7 @@ class _Output:
         self._log = log
         self._lines: list[str] = []
         self._request_id = ""
+        self._emulators_own: tuple[str, ...] = ()
         self._complete = threading.Event()
         self._thread = threading.Thread(target=self._read, name="emulator-output", daemon=True)
         self._thread.start()
@@ -352,6 +353,9 @@ class _Output:
     def begin(self, request_id: str, version: str) -> None:
         self._complete.clear()
         self._request_id = request_id
+        self._emulators_own = tuple(
+            f"{word} RequestId: {request_id}" for word in ("START", "REPORT")
+        )
         self._add(f"START RequestId: {request_id} Version: {version}")
 
     def end(self, closing_lines: list[str]) -> str:
@@ -374,7 +378,7 @@ class _Output:
                 line = raw.decode(errors="replace").rstrip("\n")
                 # What a function prints last may lack its newline, so END may stand mid-line.
                 text, ended, _ = line.partition(f"END RequestId: {self._request_id}")
-                if text and not text.startswith(("START RequestId: ", "REPORT RequestId: ")):
+                if text and not text.startswith(self._emulators_own):
                     # awslambdaric writes an error's lines as one, with carriage returns.
                     self._add(text.replace("\r", "\n"))
                 if ended:
@@ -391,8 +395,9 @@ def _command(function: Function, runtime: Runtime, log_stream: str) -> list[str]
     # Its two addresses are added where they are known.
     return [
         *(str(runtime.emulator), "--log-level", "error"),
-        # -B: /var/task is read-only on Lambda, so no .pyc is ever written there.
-        *(str(runtime.python), "-B", str(_BOOTSTRAP), function.handler),
+        # -B: /var/task is read-only on Lambda, so no .pyc is ever written there. -P: the folder
+        # of the bootstrap is not where modules are looked for.
+        *(str(runtime.python), "-B", "-P", str(_BOOTSTRAP), function.handler),
         f"AWS_LAMBDA_LOG_GROUP_NAME={function.log_group or f'/aws/lambda/{function.name}'}",
         f"AWS_LAMBDA_LOG_STREAM_NAME={log_stream}",
     ]
@@ -406,43 +411,46 @@ def _environment(
     Nothing else of this process's environment is handed on, except the way to the network.
     """
     minor = function.runtime.removeprefix("python")
-    layers = [package.opt / "python" / "lib" / f"python{minor}" / "site-packages"]
-    layers.append(package.opt / "python")
+    opt = package.opt
+    layers = [opt / "python" / "lib" / f"python{minor}" / "site-packages", opt / "python"]
     temporary = scratch / "tmp"
     temporary.mkdir()
-    folders = [package.task, package.task / "lib", package.opt / "lib"]
     network = {name: os.environ[name] for name in _FROM_THE_MACHINE if name in os.environ}
-    return {
+    defaults = {
         **network,
-        "NO_PROXY": "127.0.0.1,localhost",
+        "NO_PROXY": _joined(",", os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"),
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_SESSION_TOKEN": "local",
-        **function.variables,
-        "PYTHONPATH": os.pathsep.join(
-            [*filter(None, [function.variables.get("PYTHONPATH")]), *map(str, layers)]
-        ),
-        "_HANDLER": function.handler,
-        "AWS_DEFAULT_REGION": function.region,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-        "AWS_LAMBDA_FUNCTION_NAME": function.name,
-        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout_s),  # the emulator's own
-        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_FORMAT": function.log_format,
-        **({"AWS_LAMBDA_LOG_LEVEL": function.log_level} if function.log_level else {}),
-        "AWS_REGION": function.region,
         "HOME": str(temporary),
-        "LAMBDA_RUNTIME_DIR": str(runtime.python.parent.parent),
-        "LAMBDA_TASK_ROOT": str(package.task),
         "LANG": "en_US.UTF-8",
-        "LD_LIBRARY_PATH": os.pathsep.join(map(str, folders)),
-        "PATH": f"{runtime.python.parent}:/usr/local/bin:/usr/bin:/bin:{package.opt / 'bin'}",
+        "LD_LIBRARY_PATH": _joined(":", package.task, package.task / "lib", opt / "lib"),
+        "PATH": _joined(":", runtime.python.parent, "/usr/local/bin:/usr/bin:/bin", opt / "bin"),
         "TMPDIR": str(temporary),
         "TZ": ":UTC",
     }
+    reserved = {
+        "PYTHONPATH": _joined(":", function.variables.get("PYTHONPATH"), *layers),
+        "_HANDLER": function.handler,
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout_s),  # for the emulator
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_FORMAT": function.log_format,
+        "AWS_LAMBDA_LOG_LEVEL": function.log_level,
+        "AWS_REGION": function.region,
+        "LAMBDA_RUNTIME_DIR": str(runtime.python.parent.parent),
+        "LAMBDA_TASK_ROOT": str(package.task),
+    }
+    return {**defaults, **function.variables, **reserved}
+
+
+def _joined(separator: str, *parts: str | Path | None) -> str:
+    return separator.join(str(part) for part in parts if part)
 
 
 def _start(

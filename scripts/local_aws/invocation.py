@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 import threading
 import uuid
 from collections import Counter
@@ -228,6 +229,8 @@ class Invoker:
         """Return the version's pool; if it has been changed since, a new one."""
         key = (version.function.region, version.function.name, version.function.version)
         with self._lock:
+            if self._closing.is_set():
+                raise LocalAwsError("the local AWS is stopping")
             before, pool = self._pools.get(key, (None, None))
             if pool is not None and before == version:
                 return pool
@@ -252,12 +255,13 @@ class Invoker:
 
     def _package(self, version: Deployed) -> Package:
         """Return the version's package, unpacked once for all environments with that code."""
-        parts = json.dumps([version.code_digest, version.layer_arns])
+        parts = json.dumps([version.code_digest, *(layer.arn for layer in version.layers)])
         folder = self._folder / hashlib.sha256(parts.encode()).hexdigest()[:32]
         with self._unpacking:
             if not folder.exists():
                 aside = folder.with_suffix(".making")
-                unpack(*version.archives(), aside)
+                shutil.rmtree(aside, ignore_errors=True)  # of an attempt that failed
+                unpack(version.code, version.layer_archives(), aside)
                 aside.rename(folder)
         return Package(task=folder / "task", opt=folder / "opt")
 

@@ -76,10 +76,12 @@ def lambda_configuration() -> None:
         remembered = self.remembered
         if remembered.get("DeadLetterConfig", {}).get("TargetArn"):
             configuration["DeadLetterConfig"] = remembered["DeadLetterConfig"]
+        logging = {"LogFormat": "Text", **remembered.get("LoggingConfig", {})}
+        levels = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
         configuration["LoggingConfig"] = {
-            "LogFormat": "Text",
             "LogGroup": f"/aws/lambda/{self.function_name}",
-            **remembered.get("LoggingConfig", {}),
+            **(levels if logging["LogFormat"] == "JSON" else {}),
+            **logging,
         }
         if snap_start := remembered.get("SnapStart"):
             published = str(self.version).isdecimal()

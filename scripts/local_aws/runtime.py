@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _EMULATOR_LOCK = Path(__file__).with_name("emulator.lock")
 _RUNTIME_LOCK = Path(__file__).with_name("runtime.lock")
+
+_RUNTIME_NAME = re.compile(r"python3\.(1[1-9]|[2-9]\d)")
 
 # Lambda's names for machines, by the kernel's.
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
@@ -66,9 +69,9 @@ def obstacle(runtime: str, architecture: str) -> str | None:
             f"the function is built for {architecture} and this machine is {here}: "
             f'deploy it with architecture = "{here}" to run it here'
         )
+    if not _RUNTIME_NAME.fullmatch(runtime):
+        return f"functions run here from python3.11 on, and the function's runtime is {runtime!r}"
     minor = runtime.removeprefix("python")
-    if minor == runtime:
-        return f"the runtime {runtime!r} is not one of Python's: use python3.11 or later"
     if find_interpreter(minor) is None:
         return (
             f"the runtime {runtime} needs Python {minor}, which is not on this machine: "

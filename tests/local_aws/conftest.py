@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from local_aws.emulator import Emulator, Function
+from local_aws.package import unpack
+from local_aws.runtime import provide_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+
+class MakeZip(Protocol):
+    def __call__(self, files: Mapping[str, str], *, mode: int = 0o644) -> bytes: ...
+
+
+class StartEmulator(Protocol):
+    def __call__(
+        self,
+        source: str,
+        *,
+        layers: tuple[bytes, ...] = (),
+        environment: Mapping[str, str] | None = None,
+        log: Callable[[str], None] = ...,
+        **configuration: object,
+    ) -> Emulator: ...
+
+
+@pytest.fixture(scope="session")
+def make_zip() -> MakeZip:
+    """The bytes of a ZIP with these files in it."""
+
+    def make(files: Mapping[str, str], *, mode: int = 0o644) -> bytes:
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as opened:
+            for name, content in files.items():
+                member = zipfile.ZipInfo(name)
+                member.external_attr = (0o100000 | mode) << 16
+                opened.writestr(member, content)
+        return archive.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def start_emulator(tmp_path: Path, make_zip: MakeZip) -> Iterator[StartEmulator]:
+    """Starts emulators of functions whose index.py is given; ends them after the test."""
+    started: list[Emulator] = []
+
+    def start(
+        source: str,
+        *,
+        layers: tuple[bytes, ...] = (),
+        environment: Mapping[str, str] | None = None,
+        log: Callable[[str], None] = lambda _line: None,
+        **configuration: object,
+    ) -> Emulator:
+        function = Function(**{"handler": "index.handler", **configuration})  # type: ignore[arg-type]
+        folder = tmp_path / f"function-{len(started)}"
+        emulator = Emulator(
+            function,
+            unpack(make_zip({"index.py": source}), layers, folder),
+            provide_runtime(function.runtime, function.architecture),
+            work_dir=tmp_path,
+            environment=environment,
+            log=log,
+        )
+        started.append(emulator)
+        return emulator
+
+    yield start
+    for emulator in started:
+        emulator.close()
