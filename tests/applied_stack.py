@@ -1,0 +1,121 @@
+"""The stack, applied by python-terraform to the local AWS: the one place that knows that library.
+
+python-terraform 0.10.1 is from 2019: of its methods `cmd` is used, which takes any command, and
+`output` (docs/surprises.md).
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import boto3
+from local_aws.bedrock import BedrockStandIn
+from local_aws.front import Front
+from local_aws.providers import find_providers
+from local_aws.server import LocalAws
+from local_aws.stack import Stack
+from python_terraform import IsFlagged, Terraform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import ExitStack
+    from pathlib import Path
+
+_LIMIT_S = 300
+
+
+class TerraformFailedError(Exception):
+    """Terraform ended with an exit code that was not expected; the message is what it said."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """What a run of Terraform said."""
+
+    exit_code: int
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AppliedStack:
+    """A stack that stands in the local AWS."""
+
+    root: Path
+    environment: Mapping[str, str]
+    endpoint_url: str
+    front_url: str
+    providers: str
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, by name."""
+        with mock.patch.dict(os.environ, self.environment):
+            outputs = Terraform(working_dir=os.fspath(self.root)).output()
+        return {name: output["value"] for name, output in outputs.items()}
+
+    def run(self, command: str, *arguments: str, root: Path | None = None, **options: Any) -> Run:
+        """Run a Terraform command in the stack's root, or in another one, within a time limit."""
+        # python-terraform has no time limit, and its `synchronous=False` ends up as a flag:
+        # coreutils' timeout in place of the executable gives it one.
+        terraform = Terraform(
+            working_dir=os.fspath(root or self.root), terraform_bin_path="timeout"
+        )
+        with mock.patch.dict(os.environ, self.environment), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # it calls Logger.warn
+            exit_code, out, error = terraform.cmd(
+                f"--kill-after=10 {_LIMIT_S} terraform {command}",
+                *arguments,
+                no_color=IsFlagged,
+                **options,
+            )
+        return Run(exit_code=exit_code, output=out + error)
+
+    def plan_exit_code(self, *arguments: str) -> int:
+        """Return 0 when a plan has no changes, 2 when it has some, 1 when it fails."""
+        return self.run("plan", *arguments, input=False, detailed_exitcode=IsFlagged).exit_code
+
+    def boto3(self, service: str) -> Any:
+        """Return a client of the local AWS."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=self.environment["AWS_REGION"],
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+        )
+
+
+def apply_stack(project: Path, folder: Path, exits: ExitStack) -> AppliedStack:
+    """Start an AWS, apply the stack to it, and leave both to `exits` to undo."""
+    bedrock = exits.enter_context(BedrockStandIn())
+    aws = exits.enter_context(
+        LocalAws(
+            folder,
+            function_environment={"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.endpoint_url},
+        )
+    )
+    front = exits.enter_context(Front(aws.endpoint_url))
+    providers = find_providers(folder)
+    stack = Stack(
+        project=project, work_dir=folder, environment=aws.environment, providers=providers
+    )
+    stack.prepare()
+    applied = AppliedStack(
+        root=stack.root,
+        environment={**aws.environment, **providers.environment, "CHECKPOINT_DISABLE": "1"},
+        endpoint_url=aws.endpoint_url,
+        front_url=front.url,
+        providers=str(providers),
+    )
+    _expect_success(applied.run("init", input=False))
+    _expect_success(applied.run("apply", input=False, auto_approve=IsFlagged, parallelism=20))
+    return applied
+
+
+def _expect_success(run: Run) -> None:
+    if run.exit_code:
+        raise TerraformFailedError(run.output)
