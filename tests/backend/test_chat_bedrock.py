@@ -17,6 +17,7 @@ from chat.model import (
     ModelAccessDeniedError,
     ModelFailedError,
     ModelNotFoundError,
+    ModelRefusedError,
     ModelThrottledError,
     ModelTimeoutError,
     ModelUnavailableError,
@@ -133,6 +134,11 @@ _DENIED = "User: arn:aws:sts::123456789012:assumed-role/chat/chat is not authori
             converse_error(400, "ValidationException", _ON_DEMAND),
             ModelNotFoundError,
             "inference profile",
+        ),
+        (
+            converse_error(400, "ValidationException", "Operation not allowed"),
+            ModelRefusedError,
+            "Operation not allowed",
         ),
         (
             converse_error(408, "ModelTimeoutException", "Too slow"),

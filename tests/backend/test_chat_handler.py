@@ -97,7 +97,7 @@ def test_what_cannot_be_answered_is_refused_clearly(
         (converse_error(408, "ModelTimeoutException", "arn:x"), 504, "model_timeout", None),
         (converse_error(403, "AccessDeniedException", "arn:x"), 502, "model_access_denied", None),
         (converse_error(404, "ResourceNotFoundException", "arn:x"), 502, "model_not_found", None),
-        (converse_error(400, "ValidationException", "arn:x"), 502, "model_not_found", None),
+        (converse_error(400, "ValidationException", "arn:x"), 502, "model_refused", None),
         (converse_error(500, "InternalServerException", "arn:x"), 502, "model_failed", None),
         (Response(body=b"arn:x"), 502, "model_failed", None),
         (

@@ -26,11 +26,12 @@ class ChatModel(Protocol):
         """What the model says next, before the deadline.
 
         Raises:
-            ConversationTooLargeError: The model takes no conversation as long as this.
+            ConversationTooLargeError: The model takes no conversation, or answer, as long as this.
             ModelThrottledError: Too many requests, or tokens, for the account's quota.
             ModelTimeoutError: The model did not answer before the deadline.
             ModelAccessDeniedError: The function may not use the model.
             ModelNotFoundError: There is no such model here.
+            ModelRefusedError: The model does not take such a request.
             ModelFailedError: The model, or its service, failed or answered nonsense.
             ModelUnavailableError: The model cannot be reached now.
         """
@@ -44,6 +45,9 @@ class ConversationTooLargeError(BadRequestError):
     """The model takes no conversation, or answer, as long as this."""
 
     code = "conversation_too_large"
+
+    def __init__(self, *, field: str, note: str) -> None:
+        super().__init__(f"{field} is more than the model takes.", field=field, note=note)
 
 
 class ModelThrottledError(TooManyRequestsError):
@@ -82,6 +86,16 @@ class ModelNotFoundError(BadGatewayError):
 
     def __init__(self, *, note: str) -> None:
         super().__init__(f"The service's model does not exist. {_ASK_OPERATOR}", note=note)
+
+
+class ModelRefusedError(BadGatewayError):
+    """The model does not take such a request, and Bedrock does not say whose fault it is."""
+
+    code = "model_refused"
+
+    def __init__(self, *, note: str) -> None:
+        message = "The model refused the request; it may not take system, temperature or max_tokens"
+        super().__init__(f"{message}. {_ASK_OPERATOR}", note=note)
 
 
 class ModelFailedError(BadGatewayError):

@@ -47,7 +47,7 @@ class UnsupportedEventError(BadRequestError):
     def __init__(self, trigger: Trigger) -> None:
         message = (
             f"This function answers HTTP API requests (payload format 2.0); "
-            f"the event looks like one of {trigger}."
+            f"this event looks as if it came from {trigger}."
         )
         super().__init__(
             message,
