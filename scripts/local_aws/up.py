@@ -1,0 +1,113 @@
+"""The whole local AWS: the mock, the functions, Bedrock's stand-in, the front, and the stack."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_aws.bedrock import ENDPOINT_VARIABLE, BedrockStandIn, function_environment
+from local_aws.errors import RuntimeUnavailableError
+from local_aws.front import Front
+from local_aws.providers import find_providers
+from local_aws.runtime import machine_architecture, provide_runtime
+from local_aws.server import LocalAws
+from local_aws.stack import Stack
+from local_aws.terraform import find_terraform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Where the project and the local AWS's own folder are, and the ports (0: a free one)."""
+
+    project: Path
+    work_dir: Path
+    api_port: int
+    aws_port: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Up:
+    """A local AWS to which the stack is applied."""
+
+    aws: LocalAws
+    front: Front
+    stack: Stack
+    bedrock: str  # for a person
+    stand_in: bool
+
+
+@contextmanager
+def up(
+    settings: Settings, *, say: Callable[[str], None], log: Callable[[str], None]
+) -> Iterator[Up]:
+    """Start everything and apply the stack; on the way out everything has ended.
+
+    `say` gets a line for each step, `log` each line of a function. What may be missing or taken is
+    looked at first, so that it is told before minutes have passed.
+    """
+    find_terraform()
+    with ExitStack() as running:
+        variables, bedrock = _bedrock(running)
+        aws = running.enter_context(
+            LocalAws(
+                settings.work_dir, port=settings.aws_port, function_environment=variables, log=log
+            )
+        )
+        front = running.enter_context(Front(aws.endpoint_url, port=settings.api_port))
+        say(f"AWS is at {aws.endpoint_url}, Bedrock is {bedrock}")
+        stack = _applied(settings, aws, say)
+        running.callback(stack.forget)
+        _provide_runtimes(aws, say)
+        yield Up(
+            aws=aws,
+            front=front,
+            stack=stack,
+            bedrock=bedrock,
+            stand_in=ENDPOINT_VARIABLE not in os.environ,
+        )
+
+
+def _bedrock(running: ExitStack) -> tuple[dict[str, str], str]:
+    """Return what functions need to reach Bedrock, and what that is in words."""
+    if endpoint_url := os.environ.get(ENDPOINT_VARIABLE):
+        return function_environment(endpoint_url), f"at {endpoint_url}"
+    stand_in = running.enter_context(BedrockStandIn())
+    return (
+        {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": stand_in.endpoint_url},
+        f"a stand-in ({ENDPOINT_VARIABLE} names a real one)",
+    )
+
+
+def _applied(settings: Settings, aws: LocalAws, say: Callable[[str], None]) -> Stack:
+    providers = find_providers(settings.work_dir)
+    for name, where in sorted(providers.used.items()):
+        say(f"provider hashicorp/{name}: {where}")
+    stack = Stack(
+        project=settings.project,
+        work_dir=settings.work_dir,
+        environment=aws.environment,
+        providers=providers,
+        say=say,
+    )
+    stack.prepare()
+    say("terraform init")
+    stack.init()
+    say("terraform apply: builds the packages, then makes the stack")
+    stack.apply()
+    return stack
+
+
+def _provide_runtimes(aws: LocalAws, say: Callable[[str], None]) -> None:
+    """Fetch what functions run in, now: a first request that did would time out."""
+    for runtime in sorted({each.runtime for each in aws.functions() if each.obstacle is None}):
+        say(f"emulator and runtime client for {runtime}")
+        try:
+            provide_runtime(runtime, machine_architecture())
+        except RuntimeUnavailableError as error:
+            say(f"warning: {error}")
