@@ -57,14 +57,25 @@ class AppliedStack:
             outputs = Terraform(working_dir=os.fspath(self.root)).output()
         return {name: output["value"] for name, output in outputs.items()}
 
-    def run(self, command: str, *arguments: str, root: Path | None = None, **options: Any) -> Run:
-        """Run a Terraform command in the stack's root, or in another one, within a time limit."""
+    def run(
+        self,
+        command: str,
+        *arguments: str,
+        root: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Run:
+        """Run a Terraform command in the stack's root, or in another one, within a time limit.
+
+        `variables` are added to its environment.
+        """
         # python-terraform has no time limit, and its `synchronous=False` ends up as a flag:
         # coreutils' timeout in place of the executable gives it one.
         terraform = Terraform(
             working_dir=os.fspath(root or self.root), terraform_bin_path="timeout"
         )
-        with mock.patch.dict(os.environ, self.environment), warnings.catch_warnings():
+        environment = {**self.environment, **(variables or {})}
+        with mock.patch.dict(os.environ, environment), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # it calls Logger.warn
             exit_code, out, error = terraform.cmd(
                 f"--kill-after=10 {_LIMIT_S} terraform {command}",
