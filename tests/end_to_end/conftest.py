@@ -17,6 +17,30 @@ if TYPE_CHECKING:
     from applied_stack import AppliedStack
 
 
+_BUILD_ALONE = """\
+variable "query" {{
+  type = map(string)
+}}
+
+data "external" "build" {{
+  program = ["python3", "{project}/scripts/run_lambda_build.py", "terraform"]
+  query   = var.query
+}}
+"""
+
+
+@pytest.fixture(scope="session")
+def build_alone(
+    applied_stack: AppliedStack, project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A root module that runs the build and nothing else, so that a refusal costs little."""
+    root = tmp_path_factory.mktemp("build_alone")
+    (root / "main.tf").write_text(_BUILD_ALONE.format(project=project), "utf-8")
+    initialised = applied_stack.run("init", root=root, input=False)
+    assert initialised.exit_code == 0, initialised.output
+    return root
+
+
 @pytest.fixture
 def checkout(project: Path, tmp_path: Path) -> Path:
     """A checkout of the project in another folder, with nothing installed and nothing built."""
