@@ -186,7 +186,12 @@ def read_inputs(function: Function, cache: Cache, *, outputs: Sequence[Path] = (
         lock=resolution.lock if resolution else None,
         locations=resolution.locations if resolution else {},
         source=source,
-        projects=tuple(read_project(p) for p in requirements.projects) if requirements else (),
+        projects=tuple(
+            read_project(project)
+            for project in (
+                requirements.projects_on(function.target.markers) if requirements else ()
+            )
+        ),
         warnings=warnings,
     )
 

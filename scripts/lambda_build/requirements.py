@@ -7,29 +7,73 @@ paths. What is kept is what was written: the resolver sees the same words.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
+import os
 import re
+import shlex
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
-from lambda_build.errors import RequirementsError
+from lambda_build.errors import HashMismatchError, RequirementsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
-_INCLUDE = re.compile(r"^(-r|-c|--requirement|--constraint)(?:\s*=?\s*)(?P<file>\S.*)$")
-_EDITABLE = re.compile(r"^(-e|--editable)(?:\s*=?\s*)(?P<path>\S.*)$")
-_FIND_LINKS = re.compile(r"^(-f|--find-links)(?:\s*=?\s*)(?P<path>\S.*)$")
+_CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
 _REQUIREMENT_OPTION = re.compile(r"\s+--(?:hash|config-settings?|global-option)\b.*$")
 _HASH = re.compile(r"--hash[= ](?P<algorithm>\w+):(?P<value>[0-9a-fA-F]+)")
-_PATH_EXTRAS = re.compile(r"^(?P<path>.*?)(?P<extras>\[[^\]]*\])?$")
+_PATH_EXTRAS = re.compile(r"^(?P<path>.+?)(?P<extras>\[[^\]]*\])?$")
+_NAMED_PATH = re.compile(
+    r"^(?P<name>[A-Za-z0-9._-]+)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<path>(?:file:|\.|/).*)$"
+)
+_EDITABLE = re.compile(r"^(-e|--editable)(?:\s*=?\s*)(?P<path>\S.*)$")
+_REPOSITORY = re.compile(r"(?:^|@\s*)(?:git|hg|svn|bzr)\+")
+_PROJECT_FILES = ("pyproject.toml", "setup.py")
+_WHEEL_ADDRESS = re.compile(r"^(?P<url>https?://\S+)(?P<rest>.*)$")
+
+# pip's options in a requirements file, by their long names; those of `_VALUED` take a value.
+_SHORT = {
+    "-r": "--requirement",
+    "-c": "--constraint",
+    "-e": "--editable",
+    "-i": "--index-url",
+    "-f": "--find-links",
+    "--pypi-url": "--index-url",
+}
+_VALUED = {
+    "--requirement",
+    "--constraint",
+    "--editable",
+    "--index-url",
+    "--extra-index-url",
+    "--find-links",
+    "--no-binary",
+    "--only-binary",
+    "--trusted-host",
+    "--use-feature",
+}
+_FLAGS = {"--no-index", "--pre", "--prefer-binary", "--require-hashes"}
+# What uv understands in a file; of the others, `--pre` is said on its command line, and the rest
+# changes nothing where only wheels are taken.
+_PASSED_ON = {"--index-url", "--extra-index-url", "--find-links", "--no-index", "--require-hashes"}
+
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,10 +83,32 @@ class Line:
     text: str
     file: Path
     number: int
-    constraint: bool = False
 
     def __str__(self) -> str:
         return f"{self.file}, line {self.number}: {self.text}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """An option of a requirements file, under its long name; `value` is None for a flag."""
+
+    line: Line
+    name: str
+    value: str | None
+
+    def __str__(self) -> str:
+        return self.name if self.value is None else f"{self.name} {self.value}"
+
+    def absolute(self) -> str:
+        """Return the option with a path that means the same from any folder."""
+        if self.name != "--find-links" or self.value is None or "://" in self.value:
+            return str(self)
+        path = (self.line.file.parent / _path_of(self.value)).resolve()
+        if not path.exists():
+            raise RequirementsError(
+                f"{self.line}\n{path} does not exist; a path is relative to the file that names it"
+            )
+        return f"{self.name} {path.as_uri()}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +119,12 @@ class Package:
     requirement: Requirement
     sha256s: frozenset[str]
 
+    @property
+    def url(self) -> str | None:
+        """The address that the requirement names, for use only: credentials may be in it."""
+        url = self.requirement.url
+        return None if url is None else expand_variables(url)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
@@ -61,6 +133,11 @@ class Project:
     line: Line
     path: Path
     extras: str
+    marker: Marker | None
+
+    def __str__(self) -> str:
+        marker = "" if self.marker is None else f" ; {self.marker}"
+        return f"{self.path.as_uri()}{self.extras}{marker}"
 
     @property
     def metadata_digest(self) -> str:
@@ -69,9 +146,9 @@ class Project:
             return hashlib.sha256(self.path.read_bytes()).hexdigest()
         try:
             project = tomllib.loads((self.path / "pyproject.toml").read_text("utf-8"))["project"]
-        except (OSError, KeyError, tomllib.TOMLDecodeError):
+        except (OSError, KeyError, ValueError):
             project = {"dynamic": ["dependencies"]}
-        if "dependencies" in project.get("dynamic", []):
+        if {"dependencies", "optional-dependencies"} & set(project.get("dynamic", [])):
             names = ("pyproject.toml", "setup.py", "setup.cfg")
             wanted: object = [_text_or_none(self.path / name) for name in names]
         else:
@@ -86,8 +163,8 @@ class Requirements:
     file: Path
     packages: tuple[Package, ...]
     projects: tuple[Project, ...]
-    constraints: tuple[Line, ...]
-    options: tuple[str, ...]
+    constraints: tuple[Package, ...]
+    options: tuple[Option, ...]
 
     @property
     def digest(self) -> str:
@@ -97,89 +174,181 @@ class Requirements:
             "projects": [
                 [_squeezed(project.line.text), project.metadata_digest] for project in self.projects
             ],
-            "constraints": [_squeezed(line.text) for line in self.constraints],
-            "options": list(self.options),
+            "constraints": [_squeezed(package.line.text) for package in self.constraints],
+            "options": [str(option) for option in self.options],
         }
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
+    @property
+    def prereleases(self) -> bool:
+        """Whether `--pre` is among the options."""
+        return any(option.name == "--pre" for option in self.options)
+
+    def projects_on(self, markers: Mapping[str, str]) -> tuple[Project, ...]:
+        """Return the path requirements whose markers hold in that environment (PEP 508)."""
+        return tuple(
+            project
+            for project in self.projects
+            if project.marker is None or project.marker.evaluate(dict(markers))
+        )
+
     def text(self) -> str:
         """Return one flat requirements file that asks for the same, with absolute paths."""
-        lines = [*self._absolute_options()]
-        lines += [package.line.text for package in self.packages]
-        lines += [f"{project.path}{project.extras}" for project in self.projects]
-        return "".join(f"{line}\n" for line in lines)
+        lines = [
+            self.options_text(),
+            *(f"{_without_options(package.line.text)}\n" for package in self.packages),
+            *(f"{project}\n" for project in self.projects),
+        ]
+        return "".join(lines)
+
+    def options_text(self) -> str:
+        """Return the options that say where packages are, as lines of a requirements file."""
+        passed = [option for option in self.options if option.name in _PASSED_ON]
+        return "".join(f"{option.absolute()}\n" for option in passed)
 
     def constraints_text(self) -> str:
         """Return one flat constraints file that holds every constraint."""
-        return "".join(f"{line.text}\n" for line in self.constraints)
-
-    def _absolute_options(self) -> Iterator[str]:
-        for option in self.options:
-            match = _FIND_LINKS.match(option)
-            if match and "://" not in match["path"]:
-                yield f"--find-links {(self.file.parent / match['path']).resolve()}"
-            else:
-                yield option
+        return "".join(f"{_without_options(package.line.text)}\n" for package in self.constraints)
 
 
 def read_requirements(file: Path) -> Requirements:
     """Return what a requirements file asks for.
 
     Raises RequirementsError when it, or a file that it names, is missing or not understood; the
-    message names file and line.
+    message names file and line. HashMismatchError for a local wheel without the `--hash` it has.
     """
     if not file.is_file():
         raise RequirementsError(
             f"{file} does not exist.\n"
             "Make it (it may be empty), or say that the function has no requirements:\n"
-            "    requirements = null  in Terraform,  --no-requirements  on the command line"
+            '    requirements = ""  in Terraform,  --no-requirements  on the command line'
         )
-    packages: list[Package] = []
-    projects: list[Project] = []
-    constraints: list[Line] = []
-    options: list[str] = []
-    for line in _lines(file, constraint=False, including=()):
-        if line.constraint:
-            constraints.append(line)
-        elif (project := _project(line)) is not None:
-            projects.append(project)
-        elif line.text.startswith("-"):
-            options.append(_squeezed(line.text))
-        else:
-            packages.append(_package(line))
+    reader = _Reader()
+    reader.read(file, constraint=False, including=())
     return Requirements(
         file=file,
-        packages=tuple(packages),
-        projects=tuple(projects),
-        constraints=tuple(constraints),
-        options=tuple(options),
+        packages=tuple(reader.packages),
+        projects=tuple(reader.projects),
+        constraints=tuple(reader.constraints),
+        options=tuple(reader.options),
     )
 
 
-def _lines(file: Path, *, constraint: bool, including: tuple[Path, ...]) -> Iterator[Line]:
-    if file.resolve() in including:
-        chain = " → ".join(path.name for path in (*including, file))
-        raise RequirementsError(f"{file} includes itself: {chain}")
-    for number, text in _logical_lines(_read(file, including)):
-        include = _INCLUDE.match(text)
-        if include:
-            yield from _lines(
-                file.parent / include["file"].strip("'\""),
-                constraint=constraint or include[1] in {"-c", "--constraint"},
-                including=(*including, file.resolve()),
-            )
+def expand_variables(text: str) -> str:
+    """Return a text with `${NAME}` replaced from the environment, where it is set, as pip does.
+
+    What was written is what is hashed and shown; this is for opening files and addresses.
+    """
+    return _VARIABLE.sub(lambda match: os.environ.get(match["name"]) or match[0], text)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reader:
+    """Collects what a requirements file and the files that it names ask for."""
+
+    packages: list[Package] = field(default_factory=list)
+    projects: list[Project] = field(default_factory=list)
+    constraints: list[Package] = field(default_factory=list)
+    options: list[Option] = field(default_factory=list)
+
+    def read(self, file: Path, *, constraint: bool, including: tuple[Path, ...]) -> None:
+        if file.resolve() in including:
+            chain = " → ".join(path.name for path in (*including, file))
+            raise RequirementsError(f"{file} includes itself: {chain}")
+        for number, text in _logical_lines(_read(file, including)):
+            line = Line(text=text, file=file, number=number)
+            if not text.startswith("-"):
+                self._take(line, constraint=constraint)
+                continue
+            for option in _options(line):
+                if option.name in {"--requirement", "--constraint"}:
+                    # As in pip, `-r` in a constraints file names requirements.
+                    self.read(
+                        _included(option),
+                        constraint=option.name == "--constraint",
+                        including=(*including, file.resolve()),
+                    )
+                elif option.name == "--editable":
+                    self.projects.append(_editable(option))
+                else:
+                    _refuse_sources(option)
+                    self.options.append(option)
+
+    def _take(self, line: Line, *, constraint: bool) -> None:
+        project = _project(line)
+        if not constraint and project is not None:
+            self.projects.append(project)
+        elif not constraint:
+            self.packages.append(_package(line))
+        elif project is None:
+            self.constraints.append(_package(line))
         else:
-            yield Line(text=text, file=file, number=number, constraint=constraint)
+            raise RequirementsError(f"{line}\nis a path; a constraint names a package's versions")
+
+
+def _included(option: Option) -> Path:
+    value = expand_variables(option.value or "")
+    if "://" in value:
+        raise RequirementsError(
+            f"{option.line}\nis not on this machine, and may change without anybody noticing.\n"
+            "Copy the file beside this one, and name the copy."
+        )
+    return option.line.file.parent / value
+
+
+def _refuse_sources(option: Option) -> None:
+    if option.name == "--no-binary" and option.value != ":none:":
+        raise RequirementsError(
+            f"{option.line}\nasks for packages to be built here, and only wheels are packaged: "
+            "what is built here might not run on Lambda.\nRemove the option."
+        )
+
+
+def _options(line: Line) -> Iterator[Option]:
+    """Yield the options of a line: `--name value`, `--name=value`, `-nvalue`, quoted as in sh."""
+    editable = _EDITABLE.match(line.text)
+    if editable:  # a marker may follow, whose quotes count
+        yield Option(line=line, name="--editable", value=editable["path"])
+        return
+    try:
+        words = iter(shlex.split(line.text))
+    except ValueError as error:
+        raise RequirementsError(f"{line}\nis not understood: {error}") from error
+    for word in words:
+        name, equals, given = word.partition("=")
+        if word[:2] in _SHORT:
+            name, equals, given = word[:2], word[2:], word[2:].removeprefix("=")
+        name = _SHORT.get(name, name)
+        if name in _VALUED:
+            value = given if equals else next(words, None)
+            if not value:
+                raise RequirementsError(f"{line}\n{name} needs a value")
+            yield Option(line=line, name=name, value=value)
+        elif name in _FLAGS:
+            yield Option(line=line, name=name, value=None)
+        else:
+            raise RequirementsError(
+                f"{line}\n{name} is no option of a requirements file; known are "
+                f"{', '.join(sorted(_VALUED | _FLAGS))}"
+            )
 
 
 def _read(file: Path, including: tuple[Path, ...]) -> str:
+    """Return a file's text: by its byte order mark, its coding comment (PEP 263), or as UTF-8."""
     try:
-        return file.read_text("utf-8-sig")
+        data = file.read_bytes()
+        for mark, encoding in _BYTE_ORDER_MARKS.items():
+            if data.startswith(mark):
+                return data.removeprefix(mark).decode(encoding)
+        for first in data.splitlines()[:2]:
+            if first.startswith(b"#") and (coding := _CODING.search(first)):
+                return data.decode(coding[1].decode())
+        return data.decode()
     except FileNotFoundError:
         raise RequirementsError(
             f"{file} does not exist; {including[-1] if including else 'the build'} names it"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, LookupError) as error:
         raise RequirementsError(f"{file} cannot be read: {error}") from error
 
 
@@ -201,59 +370,125 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
             yield start, joined
 
 
+def _editable(option: Option) -> Project:
+    line = replace(option.line, text=f"-e {option.value}")
+    _refuse_repository(line)
+    location, extras, marker = _split(line, option.value or "")
+    return _at(line, location, extras, marker)
+
+
 def _project(line: Line) -> Project | None:
-    editable = _EDITABLE.match(line.text)
-    text = editable["path"].strip("'\"") if editable else line.text
-    location, _, _marker = text.partition(" ;")
-    match = _PATH_EXTRAS.match(location.strip())
-    if match is None or not (editable or _looks_like_a_path(match["path"], line.file)):
+    """Return the path requirement that a line is; None when an index answers it.
+
+    pip: a requirement is local when it begins with a dot or holds a separator, and when it is the
+    name of a wheel's file that exists. `NAME @ file:…` is local as well.
+    """
+    _refuse_repository(line)
+    text = _without_options(line.text)
+    named = _NAMED_PATH.match(text)
+    if named:
+        location, _, marker = _split(line, named["path"])
+        return _at(line, location, named["extras"] or "", marker)
+    if not _is_local(line, text):
         return None
-    path = (line.file.parent / _without_scheme(match["path"])).resolve()
+    location, extras, marker = _split(line, text)
+    return _at(line, location, extras, marker)
+
+
+def _is_local(line: Line, text: str) -> bool:
+    if text.startswith("file:"):
+        return True
+    if "://" in text.partition(" ")[0] or "@" in text.partition("/")[0]:
+        return False
+    location = text.partition(";")[0].strip()
+    wheel, extension, _ = location.partition(".whl")
+    return (
+        location.startswith(".")
+        or "/" in location
+        or (bool(extension) and (line.file.parent / f"{wheel}.whl").is_file())
+    )
+
+
+def _split(line: Line, text: str) -> tuple[str, str, Marker | None]:
+    """Return a path requirement's location, extras and marker."""
+    # In an address a semicolon may be a part of it, so there a space tells them apart.
+    separator = r"\s;|;\s" if text.startswith("file:") else ";"
+    location, *rest = re.split(separator, text, maxsplit=1)
+    match = _PATH_EXTRAS.match(location.strip())
+    if match is None:
+        raise RequirementsError(f"{line}\nis not understood")
+    try:
+        marker = Marker(rest[0]) if rest else None
+    except InvalidMarker as error:
+        raise RequirementsError(f"{line}\nis not a requirement: {error}") from error
+    return match["path"].strip("'\""), match["extras"] or "", marker
+
+
+def _at(line: Line, location: str, extras: str, marker: Marker | None) -> Project:
+    path = (line.file.parent / _path_of(location)).resolve()
     if not path.exists():
         raise RequirementsError(
             f"{line}\n{path} does not exist; a path is relative to the file that names it"
         )
     if path.is_file() and path.suffix != ".whl":
         raise RequirementsError(f"{line}\n{path} is neither a folder nor a wheel")
-    return Project(line=line, path=path, extras=match["extras"] or "")
+    if path.is_dir() and not any((path / name).is_file() for name in _PROJECT_FILES):
+        raise RequirementsError(
+            f"{line}\n{path} is no Python project: it has no {' and no '.join(_PROJECT_FILES)}"
+        )
+    _check_hash(line, path)
+    return Project(line=line, path=path, extras=extras, marker=marker)
 
 
-def _looks_like_a_path(text: str, file: Path) -> bool:
-    # pip: a requirement is local when it starts with a dot, holds a separator and is no URL, or
-    # when it is the name of a wheel file.
-    if text.startswith(("-", "file:")):
-        return text.startswith("file:")
-    if "://" in text or " @ " in text or "@" in text.partition("/")[0]:
-        return False
-    return text.startswith((".", "/")) or (
-        "/" in text.partition(";")[0] and (file.parent / text).exists()
-    )
+def _check_hash(line: Line, path: Path) -> None:
+    wanted = _sha256s(line)
+    if wanted and path.is_file():
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found not in wanted:
+            raise HashMismatchError(f"{line}\n{path} has another hash:\n    sha256:{found}")
 
 
-def _without_scheme(text: str) -> str:
-    return unquote(urlsplit(text).path) if text.startswith("file:") else text
+def _path_of(location: str) -> str:
+    location = expand_variables(location)
+    return unquote(urlsplit(location).path) if location.startswith("file:") else location
+
+
+def _refuse_repository(line: Line) -> None:
+    if _REPOSITORY.search(line.text.removeprefix("-e ")):
+        raise RequirementsError(
+            f"{line}\nis a repository, and only wheels and folders are packaged.\n"
+            "Check it out and name its folder, or build its wheel and name that."
+        )
 
 
 def _package(line: Line) -> Package:
-    text = _REQUIREMENT_OPTION.sub("", line.text)
-    if text.startswith(("http://", "https://")):  # a wheel's address, whose name says the package
-        text = f"{text.rpartition('/')[2].partition('-')[0]} @ {text}"
+    text = _without_options(line.text)
+    address = _WHEEL_ADDRESS.match(text)
+    if address:  # a wheel's address, whose name says the package
+        name = unquote(urlsplit(address["url"]).path).rpartition("/")[2].partition("-")[0]
+        text = f"{name} @ {text}"
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise RequirementsError(f"{line}\nis not a requirement: {error}") from error
-    hashes = {match["algorithm"]: match["value"] for match in _HASH.finditer(line.text)}
-    if hashes and "sha256" not in hashes:
+    if requirement.url and not urlsplit(requirement.url).path.endswith(".whl"):
+        raise RequirementsError(
+            f"{line}\nis not a wheel's address, and only wheels are packaged: what is built here "
+            "might not run on Lambda.\nName a wheel (….whl)."
+        )
+    return Package(line=line, requirement=requirement, sha256s=_sha256s(line))
+
+
+def _sha256s(line: Line) -> frozenset[str]:
+    hashes = [(match["algorithm"], match["value"].lower()) for match in _HASH.finditer(line.text)]
+    sha256s = frozenset(value for algorithm, value in hashes if algorithm == "sha256")
+    if hashes and not sha256s:
         raise RequirementsError(f"{line}\nhas no sha256 hash; wheels are verified by SHA-256")
-    return Package(
-        line=line,
-        requirement=requirement,
-        sha256s=frozenset(
-            match["value"].lower()
-            for match in _HASH.finditer(line.text)
-            if match["algorithm"] == "sha256"
-        ),
-    )
+    return sha256s
+
+
+def _without_options(text: str) -> str:
+    return _REQUIREMENT_OPTION.sub("", text)
 
 
 def _squeezed(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import tomllib
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from lambda_build.errors import (
     FetchError,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from lambda_build.requirements import Requirements
     from lambda_build.target import Target
+
+_PINNED = re.compile(r"[A-Za-z0-9._-]+==")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +64,16 @@ def resolve(
         constraints = Path(folder, "constraints.txt")
         constraints.write_text(requirements.constraints_text(), "utf-8")
         arguments: list[str | Path] = [wanted, "--constraint", constraints]
+        if requirements.prereleases:
+            arguments += ["--prerelease", "allow"]
         if preferred:
             # Versions that an output file already holds are preferred by uv.
             pins = Path(folder, "pins.txt")
             pins.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in preferred), "utf-8")
             _compile([*arguments, "--output-file", pins], requirements, target)
+            # Less the path requirements in it, which have no version to hold to.
+            held = [line for line in pins.read_text("utf-8").splitlines() if _PINNED.match(line)]
+            pins.write_text("".join(f"{line}\n" for line in held), "utf-8")
             arguments += ["--constraint", pins]
         packages = _pylock(arguments, requirements, target)
     chosen = dict(_chosen(packages, requirements, target))
@@ -89,9 +97,9 @@ def locate(pins: Sequence[Pin], requirements: Requirements, target: Target) -> d
     HashMismatchError when it offers the version and not the file with the hash.
     """
     direct = {
-        str(canonicalize_name(package.requirement.name)): package.requirement.url
+        str(canonicalize_name(package.requirement.name)): package.url
         for package in requirements.packages
-        if package.requirement.url
+        if package.url
     }
     locations = {pin.sha256: direct[pin.name] for pin in pins if pin.name in direct}
     asked = [pin for pin in pins if pin.name not in direct]
@@ -99,9 +107,8 @@ def locate(pins: Sequence[Pin], requirements: Requirements, target: Target) -> d
         return locations
     with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
         pinned = Path(folder, requirements.file.name)
-        options = [line for line in requirements.text().splitlines() if line.startswith("-")]
-        lines = [*options, *(f"{pin.name}=={pin.version}" for pin in asked)]
-        pinned.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        pins_text = "".join(f"{pin.name}=={pin.version}\n" for pin in asked)
+        pinned.write_text(requirements.options_text() + pins_text, "utf-8")
         packages = _pylock([pinned, "--no-deps"], requirements, target)
     offered = {str(package["name"]): list(_files(package, requirements)) for package in packages}
     for pin in asked:
@@ -161,6 +168,11 @@ def _chosen(
     packages: Sequence[Mapping[str, Any]], requirements: Requirements, target: Target
 ) -> Iterator[tuple[str, tuple[Pin, str]]]:
     own = {project.path for project in requirements.projects}
+    hashes = {
+        str(canonicalize_name(package.requirement.name)): package.sha256s
+        for package in requirements.packages
+        if package.sha256s
+    }
     for package in packages:
         if (local := _local_path(package, requirements)) is not None:
             if local not in own:
@@ -170,18 +182,23 @@ def _chosen(
                 )
             continue
         name = str(package["name"])
+        # Where several wheels fit, one whose hash the requirement names is taken.
+        wanted = hashes.get(name, frozenset())
         ranked = sorted(
-            (place, file.filename, file)
-            for file in _files(package, requirements)
-            if (place := rank(file.filename, target)) is not None
+            (
+                ((file.sha256 not in wanted, place, file.filename), file)
+                for file in _files(package, requirements)
+                if (place := rank(file.filename, target)) is not None
+            ),
+            key=lambda pair: pair[0],
         )
         if not ranked:
             raise WheelError(
                 f"{name} {package.get('version', '')} has no wheel for {target} (glibc "
                 f"{target.glibc}).\nChoose a version that has one."
             )
-        file = ranked[0][2]
-        version = file.filename.split("-")[1]
+        file = ranked[0][1]
+        version = str(parse_wheel_filename(file.filename)[1])
         pin = Pin(name=name, version=version, sha256=file.sha256, filename=file.filename)
         yield name, (pin, file.location)
 
