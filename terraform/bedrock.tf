@@ -23,11 +23,16 @@ locals {
   profile_model = strcontains(var.chat_model_id, "application-inference-profile/") ? "*" : trimprefix(local.model_name, "${split(".", local.model_name)[0]}.")
 
   # Converse asks for bedrock:InvokeModel: Amazon Bedrock API reference, "Converse".
-  model_permissions = local.model_is_profile ? {
+  model_statements = {
+    Model = {
+      actions    = ["bedrock:InvokeModel"]
+      resources  = [local.model_arn]
+      conditions = []
+    }
     InferenceProfile = {
       actions    = ["bedrock:InvokeModel"]
       resources  = [local.profile_arn]
-      conditions = null
+      conditions = []
     }
     # A profile calls its models in regions that AWS may add to. The condition, and not a list that
     # grows old, holds the grant to them: the models through this profile, and in no other way.
@@ -40,11 +45,10 @@ locals {
         values   = [local.profile_arn]
       }]
     }
-    } : {
-    Model = {
-      actions    = ["bedrock:InvokeModel"]
-      resources  = [local.model_arn]
-      conditions = null
-    }
+  }
+
+  model_permissions = {
+    for name in local.model_is_profile ? ["InferenceProfile", "ModelsOfInferenceProfile"] : ["Model"] :
+    name => local.model_statements[name]
   }
 }

@@ -1,10 +1,10 @@
 locals {
   newest_version = aws_lambda_function.this.version
+  newest_weight  = var.release == null ? 0 : var.release.newest_weight
 
   # Lambda refuses to weigh a version against itself, as when the newest is the one that is served.
-  newest_weights = var.release == null ? {} : {
-    for version in [local.newest_version] : version => var.release.newest_weight
-    if var.release.newest_weight > 0 && version != var.release.version
+  newest_weights = local.newest_weight == 0 ? {} : {
+    for version in [local.newest_version] : version => local.newest_weight if version != var.release.version
   }
 }
 

@@ -1,0 +1,245 @@
+mock_provider "aws" {
+  source = "../../tests/mocks"
+}
+
+variables {
+  name = "hello"
+  zip = {
+    path    = "tests/hello_function.zip"
+    sha256  = filebase64sha256("tests/hello_function.zip")
+    digest  = "the build's inputs"
+    runtime = "python3.13"
+    handler = "index.handler"
+  }
+}
+
+run "a_function_needs_nothing_but_a_name_and_code" {
+  assert {
+    condition     = aws_lambda_function.this.function_name == "hello" && aws_lambda_function.this.publish
+    error_message = "The function must be named as asked, and every change published."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.memory_size == 256 && aws_lambda_function.this.timeout == 30 && aws_lambda_function.this.ephemeral_storage[0].size == 512
+    error_message = "The defaults of compute must be 256 MB, 30 s and 512 MB of /tmp."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.architectures == tolist(["x86_64"]) && aws_lambda_function.this.tracing_config[0].mode == "PassThrough"
+    error_message = "The defaults must be x86_64 and PassThrough."
+  }
+
+  assert {
+    condition     = length(aws_lambda_function.this.environment) == 0
+    error_message = "Without variables there must be no environment block: an empty one is a difference in every plan."
+  }
+
+  assert {
+    condition     = length(aws_lambda_function.this.vpc_config) == 0 && length(aws_lambda_function.this.dead_letter_config) == 0
+    error_message = "Without network and dead_letter there must be none."
+  }
+
+  # Code changes with the build's inputs, and not with the ZIP's bytes.
+  assert {
+    condition     = aws_lambda_function.this.source_code_hash == "the build's inputs"
+    error_message = "source_code_hash must be the digest, which is the same on every machine."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.filename == "tests/hello_function.zip"
+    error_message = "filename must stay relative."
+  }
+
+  # The log is the function's own, and does not grow for ever.
+  assert {
+    condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/hello" && aws_cloudwatch_log_group.this.retention_in_days == 30
+    error_message = "The log group must be the one that Lambda writes to, and keep 30 days."
+  }
+
+  # The role is Lambda's, and allows the log only.
+  assert {
+    condition = jsondecode(aws_iam_role.this.assume_role_policy) == {
+      Version = "2012-10-17"
+      Statement = [{
+        Effect    = "Allow"
+        Principal = { Service = "lambda.amazonaws.com" }
+        Action    = "sts:AssumeRole"
+      }]
+    }
+    error_message = "Only Lambda may take the role."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.this.policy).Statement == [{
+      Sid      = "Logs"
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = ["arn:aws:logs:eu-central-1:123456789012:log-group:mocked:*"]
+    }]
+    error_message = "Without permissions the function may write its own log, and nothing else."
+  }
+
+  # Without a release the alias follows the newest version.
+  assert {
+    condition     = aws_lambda_alias.live.name == "live" && aws_lambda_alias.live.function_version == aws_lambda_function.this.version
+    error_message = "The alias live must serve the newest version."
+  }
+
+  assert {
+    condition     = length(aws_lambda_alias.live.routing_config) == 0
+    error_message = "The newest version must take all requests."
+  }
+
+  # Callers get the alias.
+  assert {
+    condition     = output.function.alias_arn == aws_lambda_alias.live.arn && output.function.invoke_arn == aws_lambda_alias.live.invoke_arn
+    error_message = "What triggers take must be the alias's."
+  }
+
+  assert {
+    condition = keys(output.function) == [
+      "alias_arn", "alias_name", "architecture", "arn", "invoke_arn", "log_group_name", "name",
+      "role_arn", "role_name", "runtime", "timeout_s", "version",
+    ]
+    error_message = "Triggers rely on these attributes."
+  }
+}
+
+run "permissions_become_statements_and_a_topic_is_published_to" {
+  variables {
+    permissions = {
+      ReadUploads = {
+        actions   = ["s3:GetObject"]
+        resources = ["arn:aws:s3:::uploads/*"]
+        conditions = [
+          { test = "StringEquals", variable = "aws:ResourceAccount", values = ["123456789012"] },
+          { test = "StringEquals", variable = "aws:ResourceTag/use", values = ["uploads"] },
+          { test = "Bool", variable = "aws:SecureTransport", values = ["true"] },
+        ]
+      }
+    }
+    dead_letter = { arn = "arn:aws:sns:eu-central-1:123456789012:failed" }
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.this.policy).Statement[2] == {
+      Sid      = "ReadUploads"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = ["arn:aws:s3:::uploads/*"]
+      Condition = {
+        StringEquals = { "aws:ResourceAccount" = ["123456789012"], "aws:ResourceTag/use" = ["uploads"] }
+        Bool         = { "aws:SecureTransport" = ["true"] }
+      }
+    }
+    error_message = "A named statement must arrive as it was given."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[0].Action == ["sns:Publish"] && aws_lambda_function.this.dead_letter_config[0].target_arn == var.dead_letter.arn
+    error_message = "The function must be allowed to publish to the topic, and told to."
+  }
+}
+
+run "tracing_network_and_dead_letter_bring_what_they_need" {
+  variables {
+    tracing     = "Active"
+    network     = { subnet_ids = ["subnet-1", "subnet-2"], security_group_ids = ["sg-1"] }
+    dead_letter = { arn = "arn:aws:sqs:eu-central-1:123456789012:failed" }
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Sid] == ["DeadLetter", "Logs", "Network", "Tracing"]
+    error_message = "Each brings one statement."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.this.policy).Statement[0] == {
+      Sid      = "DeadLetter"
+      Effect   = "Allow"
+      Action   = ["sqs:SendMessage"]
+      Resource = ["arn:aws:sqs:eu-central-1:123456789012:failed"]
+    }
+    error_message = "A queue is sent to."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[3].Action == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    error_message = "Tracing needs to write segments, and nothing else."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-1", "subnet-2"]) && aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-1"])
+    error_message = "The function must be in the subnets, with the security group."
+  }
+}
+
+run "a_release_keeps_the_alias_whatever_is_published" {
+  variables {
+    release = { version = "5" }
+  }
+
+  assert {
+    condition     = aws_lambda_alias.live.function_version == "5" && length(aws_lambda_alias.live.routing_config) == 0
+    error_message = "The alias must serve version 5 alone."
+  }
+
+  assert {
+    condition     = output.function.version == "7"
+    error_message = "The newest version must still be told, so that it can be released."
+  }
+}
+
+run "a_release_gives_the_newest_version_its_share" {
+  variables {
+    release = { version = "5", newest_weight = 0.1 }
+  }
+
+  assert {
+    condition     = aws_lambda_alias.live.function_version == "5" && aws_lambda_alias.live.routing_config[0].additional_version_weights == tomap({ "7" = 0.1 })
+    error_message = "One in ten requests must go to version 7, the others to 5."
+  }
+}
+
+run "a_release_of_the_newest_version_shares_with_nobody" {
+  variables {
+    release = { version = "7", newest_weight = 0.1 }
+  }
+
+  assert {
+    condition     = aws_lambda_alias.live.function_version == "7" && length(aws_lambda_alias.live.routing_config) == 0
+    error_message = "Lambda refuses to weigh a version against itself."
+  }
+}
+
+run "another_file_at_the_path_is_refused" {
+  command = plan
+
+  variables {
+    zip = {
+      path    = "tests/hello_function.zip"
+      sha256  = "bm90IHRoZSBmaWxlIHRoYXQgd2FzIHBsYW5uZWQuLi4="
+      digest  = "the build's inputs"
+      runtime = "python3.13"
+      handler = "index.handler"
+    }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "no_file_at_the_path_is_refused" {
+  command = plan
+
+  variables {
+    zip = {
+      path    = "tests/missing.zip"
+      sha256  = "bm90IHRoZSBmaWxlIHRoYXQgd2FzIHBsYW5uZWQuLi4="
+      digest  = "the build's inputs"
+      runtime = "python3.13"
+      handler = "index.handler"
+    }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}

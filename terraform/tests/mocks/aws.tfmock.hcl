@@ -1,0 +1,53 @@
+# Values that the provider's own checks accept, for every module's tests. Nothing here is asserted on
+# but to see that it arrives where it should.
+
+mock_resource "aws_cloudwatch_log_group" {
+  defaults = {
+    arn = "arn:aws:logs:eu-central-1:123456789012:log-group:mocked"
+  }
+}
+
+mock_resource "aws_iam_role" {
+  defaults = {
+    arn = "arn:aws:iam::123456789012:role/mocked"
+  }
+}
+
+mock_resource "aws_lambda_function" {
+  defaults = {
+    arn     = "arn:aws:lambda:eu-central-1:123456789012:function:mocked"
+    version = "7"
+  }
+}
+
+mock_resource "aws_lambda_alias" {
+  defaults = {
+    arn        = "arn:aws:lambda:eu-central-1:123456789012:function:mocked:live"
+    invoke_arn = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:123456789012:function:mocked:live/invocations"
+  }
+}
+
+mock_resource "aws_apigatewayv2_api" {
+  defaults = {
+    api_endpoint  = "https://abcdefghij.execute-api.eu-central-1.amazonaws.com"
+    execution_arn = "arn:aws:execute-api:eu-central-1:123456789012:abcdefghij"
+  }
+}
+
+mock_data "aws_caller_identity" {
+  defaults = {
+    account_id = "123456789012"
+  }
+}
+
+mock_data "aws_partition" {
+  defaults = {
+    partition = "aws"
+  }
+}
+
+mock_data "aws_region" {
+  defaults = {
+    name = "eu-central-1"
+  }
+}

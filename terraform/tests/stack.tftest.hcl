@@ -1,0 +1,159 @@
+# The build and the archive are mocked, so nothing is built.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+mock_provider "external" {
+  source = "./tests/mocks"
+}
+
+mock_provider "archive" {}
+
+# The ZIP that is not built has no hash to compare.
+override_module {
+  target = module.chat
+  outputs = {
+    function = {
+      name           = "python-lambda-chat"
+      arn            = "arn:aws:lambda:eu-central-1:123456789012:function:python-lambda-chat"
+      version        = "7"
+      alias_name     = "live"
+      alias_arn      = "arn:aws:lambda:eu-central-1:123456789012:function:python-lambda-chat:live"
+      invoke_arn     = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:123456789012:function:python-lambda-chat:live/invocations"
+      role_name      = "python-lambda-chat"
+      role_arn       = "arn:aws:iam::123456789012:role/python-lambda-chat"
+      log_group_name = "/aws/lambda/python-lambda-chat"
+      timeout_s      = 29
+      architecture   = "x86_64"
+      runtime        = "python3.11"
+    }
+    package = {
+      path           = "./../lambda_packages/chat_function.zip"
+      digest         = "ZGlnZXN0"
+      lock           = ""
+      unzipped_bytes = 1
+    }
+  }
+}
+
+run "chat_answers_under_two_routes" {
+  assert {
+    condition     = output.api_url == "https://abcdefghij.execute-api.eu-central-1.amazonaws.com" && output.api_log_group == "/aws/vendedlogs/http-api/python-lambda"
+    error_message = "The API must be told, with its log."
+  }
+
+  assert {
+    condition     = output.chat_function_name == "python-lambda-chat" && endswith(output.chat_function_alias_arn, ":live")
+    error_message = "The function must be told, by its alias."
+  }
+
+  # What the function is is read from function.json, where the build reads it too.
+  assert {
+    condition     = alltrue([for fact in ["description", "runtime", "architecture", "handler"] : contains(keys(local.chat), fact)])
+    error_message = "backend/chat/function.json must say description, runtime, architecture and handler."
+  }
+
+  assert {
+    condition     = local.chat.dependencies == "zip"
+    error_message = "chat is deployed by zip_function, so its dependencies must be carried in the ZIP."
+  }
+
+  # Its model is the only thing that it may use.
+  assert {
+    condition = local.model_permissions == {
+      Model = {
+        actions    = ["bedrock:InvokeModel"]
+        resources  = ["arn:aws:bedrock:eu-central-1::foundation-model/amazon.nova-lite-v1:0"]
+        conditions = []
+      }
+    }
+    error_message = "Chat must be allowed to invoke the one foundation model."
+  }
+}
+
+run "an_inference_profile_is_granted_with_its_models_through_it_only" {
+  command = plan
+
+  variables {
+    chat_model_id = "eu.anthropic.claude-3-haiku-20240307-v1:0"
+    environment   = "dev"
+  }
+
+  assert {
+    condition     = local.model_permissions.InferenceProfile.resources == ["arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-3-haiku-20240307-v1:0"]
+    error_message = "The profile must be granted by its ARN."
+  }
+
+  assert {
+    condition = local.model_permissions.ModelsOfInferenceProfile == {
+      actions   = ["bedrock:InvokeModel"]
+      resources = ["arn:aws:bedrock:*::foundation-model/anthropic.claude-3-haiku-20240307-v1:0"]
+      conditions = [{
+        test     = "StringEquals"
+        variable = "bedrock:InferenceProfileArn"
+        values   = ["arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-3-haiku-20240307-v1:0"]
+      }]
+    }
+    error_message = "The profile's model must be granted in every region of the profile, through the profile only."
+  }
+
+  assert {
+    condition     = local.project_name == "python-lambda-dev"
+    error_message = "The environment must follow the project's name."
+  }
+}
+
+run "an_application_inference_profile_is_granted_with_whatever_models_it_has" {
+  command = plan
+
+  variables {
+    chat_model_id = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc123def456"
+  }
+
+  assert {
+    condition     = local.model_permissions.InferenceProfile.resources == [var.chat_model_id] && local.model_permissions.ModelsOfInferenceProfile.resources == ["arn:aws:bedrock:*::foundation-model/*"]
+    error_message = "Only AWS knows the models of an application inference profile."
+  }
+
+  assert {
+    condition     = local.model_permissions.ModelsOfInferenceProfile.conditions[0].values == [var.chat_model_id]
+    error_message = "They must be granted through the profile only."
+  }
+}
+
+run "a_model_of_another_region_is_granted_there" {
+  command = plan
+
+  variables {
+    chat_model_id  = "arn:aws:bedrock:us-west-2::foundation-model/amazon.nova-pro-v1:0"
+    project_name   = "a"
+    lambda_timeout = 30
+    log_level      = "ERROR"
+  }
+
+  assert {
+    condition     = keys(local.model_permissions) == ["Model"] && local.model_permissions.Model.resources == [var.chat_model_id]
+    error_message = "A foundation model's ARN must be granted as it is."
+  }
+}
+
+run "each_variable_refuses_what_breaks_its_rule" {
+  command = plan
+
+  variables {
+    project_name   = "My Project"
+    environment    = "pre-production"
+    lambda_timeout = 31
+    log_level      = "TRACE"
+    chat_model_id  = "claude"
+  }
+
+  expect_failures = [
+    var.project_name,
+    var.environment,
+    var.lambda_timeout,
+    var.log_level,
+    var.chat_model_id,
+  ]
+}
