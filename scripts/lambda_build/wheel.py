@@ -10,7 +10,9 @@ import base64
 import csv
 import hashlib
 import io
+import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -29,6 +31,25 @@ if TYPE_CHECKING:
 # Where the folders of `NAME.data/` are installed, below the root that Lambda imports from.
 # Headers serve a compiler, and there is none.
 _DATA_SCHEMES = {"purelib": "", "platlib": "", "scripts": "bin/", "data": ""}
+
+# RECORD's hashes are SHA-256 or better.
+_ALGORITHMS = {"sha256", "sha384", "sha512"}
+
+# What zipfile and csv raise for a file that is damaged, or made to do damage.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    csv.Error,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    RuntimeError,  # also NotImplementedError
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +104,7 @@ def read_wheel(file: Path, filename: str, sha256: str) -> Wheel:
                 sha256=sha256,
                 members=tuple(_members(archive, filename)),
             )
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError, UnicodeDecodeError) as error:
+    except _BROKEN as error:
         raise WheelError(f"{filename} is not a whole wheel: {error}") from error
 
 
@@ -101,27 +122,28 @@ def verify_wheel(wheel: Wheel) -> None:
                         f"{wheel.filename}: {member.info.filename} is not the file that its RECORD "
                         "names"
                     )
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError) as error:
+    except _BROKEN as error:
         raise WheelError(f"{wheel.filename} is broken: {error}") from error
 
 
 def _members(archive: zipfile.ZipFile, filename: str) -> Iterator[WheelMember]:
     infos = [info for info in archive.infolist() if not info.is_dir()]
+    for info in infos:
+        _refuse_unsafe(info, filename)
     names = {info.filename for info in infos}
     if len(names) != len(infos):
         raise WheelError(f"{filename} holds one name twice")
     record_name = _record_name(names, filename)
-    recorded = _recorded(archive.read(record_name).decode())
+    recorded = _recorded(archive, archive.read(record_name).decode())
     record_sha256 = hashlib.sha256(archive.read(record_name)).hexdigest()
     stem = record_name.removesuffix(".dist-info/RECORD")
     members = []
     for info in infos:
-        _refuse_unsafe(info, filename)
-        path = _installed_path(info.filename, f"{stem}.data/")
-        # RECORD and its signatures cannot list their own hashes.
-        listed = record_sha256 if info.filename == record_name else recorded.get(info.filename)
         if info.filename in {f"{record_name}.jws", f"{record_name}.p7s"}:
             continue
+        path = _installed_path(info.filename, f"{stem}.data/")
+        # RECORD cannot hold its own hash.
+        listed = record_sha256 if info.filename == record_name else recorded.get(info.filename)
         if listed is None:
             raise WheelError(f"{filename}: its RECORD does not list {info.filename}")
         if path is not None:
@@ -141,19 +163,26 @@ def _record_name(names: set[str], filename: str) -> str:
     raise WheelError(f"{filename} has no RECORD")
 
 
-def _recorded(text: str) -> Mapping[str, str]:
-    """Return RECORD's SHA-256 hashes in hex, by the member's name."""
+def _recorded(archive: zipfile.ZipFile, text: str) -> Mapping[str, str]:
+    """Return RECORD's SHA-256 hashes in hex, by the member's name; stronger ones are verified."""
     hashes = {}
     for row in csv.reader(io.StringIO(text)):
-        if len(row) >= 2 and row[1].startswith("sha256="):  # noqa: PLR2004 - name, hash, size
-            encoded = row[1].removeprefix("sha256=")
-            hashes[row[0]] = base64.urlsafe_b64decode(f"{encoded}==").hex()
+        name, (algorithm, _, encoded) = row[0] if row else "", "".join(row[1:2]).partition("=")
+        if algorithm not in _ALGORITHMS:
+            continue
+        listed = base64.urlsafe_b64decode(f"{encoded}==").hex()
+        if algorithm != "sha256":
+            data = archive.read(name)
+            if hashlib.new(algorithm, data).hexdigest() != listed:
+                continue  # as if it were not listed
+            listed = hashlib.sha256(data).hexdigest()
+        hashes[name] = listed
     return hashes
 
 
 def _refuse_unsafe(info: zipfile.ZipInfo, filename: str) -> None:
     name = info.filename
-    if name.startswith("/") or "\\" in name or ".." in name.split("/") or ":" in name[:3]:
+    if {"", ".", ".."} & set(name.split("/")) or "\\" in name or ":" in name[:3]:
         raise WheelError(f"{filename} holds {name!r}, which would be written outside the package")
     if stat.S_ISLNK(info.external_attr >> 16):
         raise WheelError(f"{filename} holds {name!r}, a symbolic link; wheels have none")
@@ -162,6 +191,8 @@ def _refuse_unsafe(info: zipfile.ZipInfo, filename: str) -> None:
 
 
 def _installed_path(name: str, data: str) -> str | None:
+    if "__pycache__/" in name:
+        return None  # some Python's bytecode, of unknown age: what is packaged is compiled here
     if not name.startswith(data):
         return name
     scheme, _, rest = name.removeprefix(data).partition("/")
