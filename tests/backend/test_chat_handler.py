@@ -177,6 +177,24 @@ def test_health_asks_no_model_and_needs_no_settings(
     assert bedrock.requests == []
 
 
+def test_health_answers_where_boto3_is_missing_and_a_chat_is_500(
+    index: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    health = ask(index, http_event("GET", "/chat/health"))
+    assert (health["statusCode"], health["body"]["boto3"]) == (200, None)
+    assert ask(index, http_event(body=HELLO))["statusCode"] == 500
+
+
+def test_the_model_is_kept_for_the_environments_next_request(
+    index: ModuleType, bedrock: ConverseServer
+) -> None:
+    ask(index, http_event(body=HELLO))
+    client = index._model()._client
+    ask(index, http_event(body=HELLO))
+    assert index._model()._client is client
+
+
 @pytest.fixture(scope="module")
 def index_with_fake_model(new_environment: Callable[[str], ModuleType]) -> ModuleType:
     """The function with a model that needs no Bedrock."""

@@ -35,11 +35,15 @@ def test_text_is_encoded_as_utf_8() -> None:
     assert parse_request(http_event(body="über")).body == "über".encode()
 
 
+def test_half_a_surrogate_pair_in_a_body_does_no_harm() -> None:
+    assert parse_request(http_event(body="half \ud83c")).body == b"half ?"
+
+
 def test_a_missing_body_is_an_empty_one() -> None:
     assert parse_request(http_event(body=None)).body == b""
 
 
-@pytest.mark.parametrize("body", ["not base64!", "YQ", "ü"])
+@pytest.mark.parametrize("body", ["not base64!", "!!!!", "YQ", "ü"])
 def test_a_body_that_says_it_is_base64_and_is_not_names_the_field(body: str) -> None:
     event = http_event(body=body) | {"isBase64Encoded": True}
     with pytest.raises(BadRequestError, match="not base64") as caught:

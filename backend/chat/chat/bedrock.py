@@ -10,8 +10,8 @@ measured in the runtime emulator with a time-out of 3 s, a silent server and one
 byte every 50 ms are both answered for with 504 after 2.50 s, which is the deadline.
 
 The thread that nobody waits for any more costs nothing while Lambda holds the environment, and
-ends with the client's read timeout at the latest. It must not retry, since each attempt is
-billed: botocore's `before-send` event comes before every attempt, and refuses late ones.
+ends when the server falls silent for the client's read timeout. It must not retry, since each
+attempt is billed: botocore's `before-send` event comes before every one, and refuses late ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextvars import ContextVar, copy_context
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -57,6 +56,15 @@ _READ_TIMEOUT_S: Final = 30
 # A connection that was kept while Lambda held the environment is often dead when it goes on:
 # one more attempt hides that. More would take the caller's time; it has Retry-After for that.
 _ATTEMPTS: Final = 2
+# What models say when a conversation does not fit: Anthropic's, Amazon's and others' words.
+_TOO_LONG: Final = (
+    "too long",
+    "too many total text bytes",
+    "exceed context limit",
+    "maximum context length",
+)
+# What Bedrock says when the id is wrong, or is not the one to call the model by.
+_NO_SUCH_MODEL: Final = ("model identifier", "on-demand throughput", "inference profile")
 
 _logger = logging.getLogger(__name__)
 _deadline: ContextVar[Deadline] = ContextVar("deadline")
@@ -135,11 +143,11 @@ class BedrockModel:
         code = error.response["Error"].get("Code", "")
         said = error.response["Error"].get("Message", "")
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-        because = f"model {self._model_id}: {code} (HTTP {status}): {said}"
+        because = f"model {self._model_id}: {code} (HTTP {status}): {said.rstrip('.')}"
         match status, code:
             case 400, "ValidationException":
                 return self._invalid(said, because)
-            case ((400 | 401 | 403), _):
+            case 401 | 403, _:
                 return ModelAccessDeniedError(
                     note=f"Bedrock denies access to {because}. Allow the function's role "
                     "bedrock:InvokeModel on the model (with an inference profile: on the "
@@ -213,7 +221,7 @@ class BedrockModel:
 
         match error:
             case ReadTimeoutError():
-                return self._timeout(str(error))
+                return self._timeout(str(error).rstrip("."))
             case (
                 EndpointConnectionError()
                 | ConnectTimeoutError()
@@ -221,9 +229,9 @@ class BedrockModel:
                 | HTTPClientError()
             ):
                 return ModelUnavailableError(
-                    note=f"Bedrock cannot be reached: {error}. In a VPC the function needs an "
-                    "interface endpoint for bedrock-runtime or a NAT gateway; elsewhere see that "
-                    "the region has Bedrock."
+                    note=f"Bedrock cannot be reached: {str(error).rstrip('.')}. In a VPC the "
+                    "function needs an interface endpoint for bedrock-runtime or a NAT gateway; "
+                    "elsewhere see that the region has Bedrock."
                 )
             case _:
                 # Credentials, region, parameters: the function is set up wrongly.
@@ -256,17 +264,6 @@ class BedrockModel:
                 note=f"Bedrock's answer for model {self._model_id} is not Converse's: "
                 f"{error!r} is missing"
             ) from error
-
-
-# What models say when a conversation does not fit: Anthropic's, Amazon's and others' words.
-_TOO_LONG: Final = (
-    "too long",
-    "too many total text bytes",
-    "exceed context limit",
-    "maximum context length",
-)
-# What Bedrock says when the id is wrong, or is not the one to call the model by.
-_NO_SUCH_MODEL: Final = ("model identifier", "on-demand throughput", "inference profile")
 
 
 def _converse_request(model_id: ModelId, conversation: Conversation) -> ConverseRequestTypeDef:
@@ -313,7 +310,7 @@ def _call_until(deadline: Deadline, call: Callable[[], _Result]) -> _Result:
     threading.Thread(target=context.run, args=(run,), name="converse", daemon=True).start()
     try:
         return future.result(timeout=deadline.seconds_left())
-    except FutureTimeoutError:
+    except TimeoutError:
         raise _DeadlineError from None
 
 
