@@ -302,6 +302,17 @@ def test_the_log_has_what_was_printed_between_lambda_s_lines(start_emulator: Sta
     assert lines == result.log.splitlines()
 
 
+def test_lines_that_are_read_after_the_answer_belong_to_the_invocation() -> None:
+    with subprocess.Popen(
+        ["sh", "-c", "sleep 0.2; echo late; echo END RequestId: one"], stdout=subprocess.PIPE
+    ) as process:
+        output = emulator_module._Output(process, lambda _line: None)
+        output.begin("one", "1")
+        log = output.end(["the end"])
+        output.join()
+    assert log.splitlines() == ["START RequestId: one Version: 1", "late", "the end"]
+
+
 def test_each_invocation_has_its_own_log(start_emulator: StartEmulator) -> None:
     emulator = start_emulator("def handler(event, context): print('said', event)")
     logs = [emulator.invoke(str(number).encode()).log for number in range(5)]
@@ -334,7 +345,8 @@ def test_a_json_log_format_reaches_the_function(start_emulator: StartEmulator) -
 
 def test_ending_it_leaves_no_process(start_emulator: StartEmulator) -> None:
     emulator = start_emulator(
-        "import subprocess\ndef handler(event, context): subprocess.Popen(['sleep', '60'])"
+        "import subprocess\ndef handler(event, context):\n"
+        "    subprocess.Popen(['sleep', '60'], process_group=0)"
     )
     emulator.invoke(b"{}")
     session = emulator._process.pid

@@ -56,6 +56,14 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert os.readlink(unpacked.task / "lib.so") == "lib.so.1"  # noqa: PTH115  as it is written
 
 
+def test_a_later_layer_replaces_a_link_and_not_what_it_points_to(
+    make_zip: MakeZip, tmp_path: Path
+) -> None:
+    layers = [make_zip({"b": "1"}), _with_link("a", "b"), make_zip({"a": "2"})]
+    opt = unpack(make_zip({}), layers, tmp_path).opt
+    assert [(opt / name).read_text() for name in ("a", "b")] == ["2", "1"]
+
+
 @pytest.mark.parametrize("name", ["../outside.py", "sub/../../outside.py", "/tmp/outside.py"])  # noqa: S108
 def test_a_path_that_leads_outside_is_refused(make_zip: MakeZip, tmp_path: Path, name: str) -> None:
     with pytest.raises(PackageError, match="outside the package"):

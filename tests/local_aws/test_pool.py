@@ -160,6 +160,6 @@ def test_closing_while_one_starts_leaves_none() -> None:
         return started()
 
     pool = Pool(start, size=1)
-    with pool.environment():
-        pass
-    assert [each.closed for each in started] == [True]
+    with pool.environment() as environment:
+        assert environment.closed
+    assert len(started) == 1
