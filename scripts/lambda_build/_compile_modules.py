@@ -3,10 +3,11 @@
 It runs under the target's Python with nothing but its standard library, reads a plan as JSON
 from stdin and writes the bytecode into one ZIP:
 
-    {"output": FILE, "prefix": "/var/task", "modules": [{"path", "file", "member" | null}, …]}
+    {"output": FILE, "prefix": "/var/task",
+     "modules": [{"path", "file", "member" | null, "sha256"}, …]}
 
-It prints {"sha256": {path: hex, …}, "failed": [[path, reason], …]}: what it wrote, and which
-modules this Python cannot compile.
+It prints {"sha256": {path: hex, …}, "failed": [[path, reason], …], "changed": [path, …]}: what it
+wrote, which modules this Python cannot compile, and which are not what their hash says.
 """
 
 import hashlib
@@ -38,6 +39,7 @@ def _compiled(source: bytes, name: str) -> bytes:
 def _main() -> None:
     plan: dict[str, Any] = json.load(sys.stdin)
     failed = []
+    changed = []
     written = {}
     with ExitStack() as stack, zipfile.ZipFile(plan["output"], "w") as output:
         archives: dict[str, zipfile.ZipFile] = {}
@@ -50,6 +52,9 @@ def _main() -> None:
                 if file not in archives:
                     archives[file] = stack.enter_context(zipfile.ZipFile(file))
                 source = archives[file].read(member)
+            if hashlib.sha256(source).hexdigest() != module["sha256"]:
+                changed.append(path)
+                continue
             try:
                 data = _compiled(source, f"{plan['prefix']}/{path}")
             except (SyntaxError, ValueError, RecursionError) as error:
@@ -60,7 +65,7 @@ def _main() -> None:
             info.external_attr = 0o100644 << 16
             output.writestr(info, data)
             written[info.filename] = hashlib.sha256(data).hexdigest()
-    json.dump({"sha256": written, "failed": failed}, sys.stdout)
+    json.dump({"sha256": written, "failed": failed, "changed": changed}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ here (PKWARE's APPNOTE.TXT 6.3.10).
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import struct
 import zlib
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from lambda_build.errors import WheelError
-from lambda_build.layout import InFile, InZip, read_content
+from lambda_build.layout import InFile, InZip, changed_meanwhile, read_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,11 +118,14 @@ def _copy(content: InZip, file: BinaryIO, output: BinaryIO) -> None:
 def _deflate(member: Member, output: BinaryIO) -> int:
     """Write a member's bytes compressed, and return their CRC-32."""
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-    crc = 0
+    crc, digest = 0, hashlib.sha256()
     for piece in _pieces(member):
         crc = zlib.crc32(piece, crc)
+        digest.update(piece)
         output.write(compressor.compress(piece))
     output.write(compressor.flush())
+    if digest.hexdigest() != member.sha256:
+        raise changed_meanwhile(member)
     return crc
 
 

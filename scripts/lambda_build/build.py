@@ -230,7 +230,7 @@ def _laid_out(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
     record = _record(inputs, wheels)
     plain = lay_out(source, [record], *(wheel_members(wheel) for wheel in wheels))
     if function.handler is not None:
-        check.check_handler(plain, function.handler)
+        check.check_handler(plain, function.handler, function.target)
     check.check_machine(plain, function.target)
     check.check_size(plain)
     layout, compiler, warnings = _with_bytecode(plain, source, wheels, inputs, cache)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lambda_build.cache import Cache, sha256_of, written_aside
 from lambda_build.errors import ToolError
 from lambda_build.interpreters import find_interpreter
-from lambda_build.layout import InFile, InZip, Member
+from lambda_build.layout import InFile, InZip, Member, changed_meanwhile
 from lambda_build.process import run
 
 if TYPE_CHECKING:
@@ -68,6 +68,10 @@ def compile_members(
     if said is None:
         with written_aside(output) as aside:
             said = json.loads(_compile(modules, compiler, prefix, aside))
+            # Kept under the hash of what was to be compiled: nothing else may get there.
+            for member in modules:
+                if member.path in said["changed"]:
+                    raise changed_meanwhile(member)
             said["zip"] = sha256_of(aside)
         with written_aside(report) as aside:
             aside.write_text(json.dumps(said), "utf-8")
@@ -111,11 +115,13 @@ def _compile(modules: Sequence[Member], compiler: Compiler, prefix: str, output:
 def _module(member: Member) -> dict[str, str | None]:
     match member.content:
         case InFile(file=file):
-            return {"path": member.path, "file": os.fspath(file), "member": None}
+            name = None
         case InZip(file=file, info=info):
-            return {"path": member.path, "file": os.fspath(file), "member": info.filename}
+            name = info.filename
         case _:
             raise TypeError(member.content)
+    module = {"path": member.path, "file": os.fspath(file), "member": name}
+    return {**module, "sha256": member.sha256}
 
 
 def _digest(modules: Sequence[Member], prefix: str) -> str:

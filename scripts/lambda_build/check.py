@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import sys
+import warnings
 import zipfile
 from typing import TYPE_CHECKING, Self
 
@@ -25,7 +27,7 @@ _ELF_NAMES = {62: "x86_64", 183: "arm64", 3: "i386", 40: "arm (32 bits)", 243: "
 _ELF_HEAD = 20
 
 
-def check_handler(layout: Layout, handler: str) -> None:
+def check_handler(layout: Layout, handler: str, target: Target) -> None:
     """Raise HandlerError unless the handler, `module.function`, is defined in the package."""
     module, dot, function = handler.rpartition(".")
     if not dot or not module or not function.isidentifier():
@@ -33,20 +35,21 @@ def check_handler(layout: Layout, handler: str) -> None:
             f"{handler!r} is no handler: it is a module and a function, e.g. index.handler"
         )
     path = module.replace(".", "/")
-    sources = [layout.find(f"{path}.py"), layout.find(f"{path}/__init__.py")]
+    # In the import system's order: a package hides a module of its name.
+    sources = [layout.find(f"{path}/__init__.py"), layout.find(f"{path}.py")]
     member = next((member for member in sources if member is not None), None)
     if member is None:
-        if any(
-            other.path.startswith((f"{path}.cpython-", f"{path}.abi3.")) for other in layout.members
-        ):
+        native = (f"{path}.cpython-", f"{path}.abi3.", f"{path}.so", f"{path}/__init__.cpython-")
+        if any(other.path.startswith(native) for other in layout.members):
             return  # an extension module: what it defines is seen by importing it only
         raise HandlerError(
             f"The handler is {handler}, and the package has no {path}.py.\n"
             f"At its top are: {_at_the_top(layout)}.\n"
             "Name the module that defines the handler, or add the file to the source."
         )
-    names = set(_names(member))
-    if function not in names and "*" not in names:
+    names = set(_names(member, target))
+    # A star import may bring any name, and a module's `__getattr__` (PEP 562) makes any.
+    if not {function, "*", "__getattr__"} & names:
         shown = ", ".join(sorted(name for name in names if not name.startswith("_"))) or "nothing"
         raise HandlerError(
             f"The handler is {handler}, and {member.path} does not define {function}.\n"
@@ -78,7 +81,7 @@ def check_machine(layout: Layout, target: Target) -> None:
             if not (name.endswith(".so") or ".so." in name):
                 continue
             head = reader.head(member)
-            if head[:4] != b"\x7fELF":
+            if head[:4] != b"\x7fELF" or len(head) < _ELF_HEAD:
                 continue
             machine = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
             if machine != _ELF_MACHINES[target.architecture]:
@@ -117,11 +120,15 @@ class _Reader:
                 return read_content(member.content)[:_ELF_HEAD]
 
 
-def _names(member: Member) -> Iterator[str]:
-    """Yield the names that a module binds at its top; `*` for a star import."""
+def _names(member: Member, target: Target) -> Iterator[str]:
+    """Yield the names that a module binds at its top; `*` when any name may be bound."""
     try:
-        tree = ast.parse(read_content(member.content), filename=member.path)
+        with warnings.catch_warnings(action="ignore"):  # its author's, not this build's
+            tree = ast.parse(read_content(member.content), filename=member.path)
     except (SyntaxError, ValueError) as error:
+        if target.python != "{}.{}".format(*sys.version_info[:2]):
+            yield "*"  # another Python's syntax; that Python judges it when it compiles it
+            return
         raise HandlerError(f"{member.path} is not Python: {error}") from error
     for node in _top_level(tree.body):
         match node:

@@ -5,11 +5,12 @@ A layout is a value. `stage` writes it to a folder and `archive` to a ZIP, so bo
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambda_build.errors import ConflictError
+from lambda_build.errors import ConflictError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,6 +136,22 @@ def read_content(content: InFile | InZip | InMemory) -> bytes:
                 return archive.read(content.info)
         case InMemory():
             return content.data
+
+
+def read_verified(member: Member) -> bytes:
+    """Return a member's bytes; SourceError when they are not those that were hashed before."""
+    data = read_content(member.content)
+    if isinstance(member.content, InFile) and hashlib.sha256(data).hexdigest() != member.sha256:
+        raise changed_meanwhile(member)
+    return data
+
+
+def changed_meanwhile(member: Member) -> SourceError:
+    """Return the error that says that somebody wrote to a file while it was being packaged."""
+    return SourceError(
+        f"{member.path} (from {member.origin}) was changed while it was being packaged.\n"
+        "Run the command again."
+    )
 
 
 def _refuse_files_that_are_folders(members: Sequence[Member]) -> None:

@@ -16,6 +16,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from lambda_build.errors import LockError
 
 if TYPE_CHECKING:
@@ -108,18 +110,20 @@ def check_lock(lock: Lock, path: Path, requirements: Requirements, target: Targe
             f"{path} was made for {lock.target} with glibc {lock.glibc}, "
             f"not for {target} with glibc {target.glibc}.\n{_make_it_again(path)}"
         )
+    reasons = "; ".join(_disagreements(lock, requirements, target))
     if lock.requirements_digest != requirements.digest:
-        reasons = list(_disagreements(lock, requirements, target))
-        changed = "; ".join(reasons) or "it asks for something else now"
+        changed = reasons or "it asks for something else now"
         raise LockError(
             f"{requirements.file} has changed since its lock was made: {changed}.\n"
             f"{_make_it_again(path)}"
         )
+    if reasons:  # somebody edited the lock
+        raise LockError(
+            f"{path} does not answer {requirements.file}: {reasons}.\n{_make_it_again(path)}"
+        )
 
 
 def _disagreements(lock: Lock, requirements: Requirements, target: Target) -> Iterator[str]:
-    from packaging.utils import canonicalize_name  # noqa: PLC0415 - only on the way to an error
-
     versions = {pin.name: pin.version for pin in lock.pins}
     for package in requirements.packages:
         wanted = package.requirement
@@ -133,12 +137,18 @@ def _disagreements(lock: Lock, requirements: Requirements, target: Target) -> It
 
 
 def _pins(path: Path, text: str) -> Iterator[Pin]:
+    names = set()
     for number, line in enumerate(text.splitlines(), start=1):
         if not line or line.startswith("#"):
             continue
         match = _PIN.match(line)
         if match is None:
             raise LockError(f"{path}, line {number} is damaged: {line}\n{_make_it_again(path)}")
+        if match["name"] in names:
+            raise LockError(
+                f"{path}, line {number}: {match['name']} is there twice.\n{_make_it_again(path)}"
+            )
+        names.add(match["name"])
         yield Pin(**match.groupdict())
 
 

@@ -117,7 +117,11 @@ def _read(root: Path, ignored: Sequence[str], outputs: frozenset[Path]) -> tuple
 
     if not root.is_dir():
         raise SourceError(f"{root} is no folder; the source of a function is one")
-    walk = _Walk(root=root.resolve(), ignored=GitIgnoreSpec.from_lines(ignored), outputs=outputs)
+    try:
+        patterns = GitIgnoreSpec.from_lines(ignored)
+    except ValueError as error:
+        raise SourceError(f"{root / IGNORE_FILE} is not understood: {error}") from error
+    walk = _Walk(root=root.resolve(), ignored=patterns, outputs=outputs)
     return tuple(sorted(walk.files(walk.root, "", ()), key=lambda file: file.path))
 
 
@@ -146,12 +150,12 @@ class _Walk:
 
     def _resolved(self, entry: os.DirEntry[str], path: str) -> Path | None:
         """Return what an entry is, behind links; None when it does not belong into a package."""
-        if self.ignored.match_file(f"{path}/" if entry.is_dir() else path):
-            return None
         file = Path(entry.path)
+        target = Path(os.path.realpath(file)) if entry.is_symlink() else file
+        if self.ignored.match_file(f"{path}/" if target.is_dir() else path):
+            return None
         if entry.is_symlink():
-            target = file.resolve()
-            if not target.exists():
+            if not target.exists():  # nor does it when links lead in a circle
                 raise SourceError(
                     f"{file} is a link to {file.readlink()}, which does not exist.\n"
                     f"Mend the link, or name it in {IGNORE_FILE}."
@@ -161,8 +165,7 @@ class _Walk:
                     f"{file} is a link out of the source folder, to {file.readlink()}.\n"
                     f"Copy what it names, or name it in {IGNORE_FILE}."
                 )
-            file = target
-        return None if file in self.outputs else file
+        return None if target in self.outputs else target
 
 
 def _source_file(file: Path, path: str) -> SourceFile:
@@ -192,8 +195,8 @@ def _source_file(file: Path, path: str) -> SourceFile:
 
 def _lines_of(file: Path) -> list[str]:
     try:
-        return file.read_text("utf-8").splitlines()
-    except FileNotFoundError:
+        return file.read_text("utf-8-sig").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{file} cannot be read: {error}") from error

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambda_build.layout import InZip, read_content
+from lambda_build.layout import InZip, read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ def stage(layout: Layout, folder: Path, previous: StagedTree | None = None) -> N
                     archives[content.file] = stack.enter_context(zipfile.ZipFile(content.file))
                 data = archives[content.file].read(content.info)
             else:
-                data = read_content(content)
+                data = read_verified(member)
             _write(folder / member.path, data, member.mode)
     for path, _, _ in os.walk(folder):
         os.chmod(path, 0o755)  # noqa: PTH101, S103 - pathlib is slow here; Lambda's user reads it
