@@ -26,6 +26,12 @@ _ELF_MACHINES = {Architecture.X86_64: 62, Architecture.ARM64: 183}
 _ELF_NAMES = {62: "x86_64", 183: "arm64", 3: "i386", 40: "arm (32 bits)", 243: "riscv64"}
 _ELF_HEAD = 20
 
+# What is bound in these stays in these.
+_SCOPES = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
+
 
 def check_handler(layout: Layout, handler: str, target: Target) -> None:
     """Raise HandlerError unless the handler, `module.function`, is defined in the package."""
@@ -130,30 +136,24 @@ def _names(member: Member, target: Target) -> Iterator[str]:
             yield "*"  # another Python's syntax; that Python judges it when it compiles it
             return
         raise HandlerError(f"{member.path} is not Python: {error}") from error
-    for node in _top_level(tree.body):
-        match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                yield name
-            case ast.ClassDef(name=name):
-                yield name
-            case ast.Import(names=names) | ast.ImportFrom(names=names):
-                yield from (alias.asname or alias.name.partition(".")[0] for alias in names)
-            case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
-                for inner in ast.walk(node):
-                    if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
-                        yield inner.id
+    nodes: list[ast.AST] = [tree]  # a list, because a module may nest deeper than Python calls
+    while nodes:
+        node = nodes.pop()
+        yield from _bound(node)
+        if not isinstance(node, _SCOPES):
+            nodes.extend(ast.iter_child_nodes(node))
 
 
-def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a module, also those inside `if`, `try` and `with`."""
-    for node in body:
-        yield node
-        if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While | ast.TryStar):
-            yield from _top_level(node.body)
-            yield from _top_level(getattr(node, "orelse", []))
-            yield from _top_level(getattr(node, "finalbody", []))
-            for handler in getattr(node, "handlers", []):
-                yield from _top_level(handler.body)
+def _bound(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in names)
+        case ast.Name(id=name, ctx=ast.Store()):
+            yield name
+        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            yield name
 
 
 def _at_the_top(layout: Layout) -> str:
