@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from local_aws import instance
 from local_aws.errors import LocalAwsError
+from local_aws.interrupts import interruptible
 from local_aws.providers import ProvidersNotFoundError
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _running(
         api_port=options.port,
         aws_port=options.aws_port,
     )
-    with instance.claim(settings.work_dir) as claim, _interruptible():
+    with instance.claim(settings.work_dir) as claim, interruptible():
         console.say("starting AWS on this machine")
         with up(settings, say=console.step, log=log) as running:
             claim.tell(
@@ -216,32 +216,6 @@ def _running(
             )
             yield running, started
             console.say("stopping")
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Turn the first signal that ends programs into KeyboardInterrupt, and ignore the next ones.
-
-    So an impatient second Ctrl-C does not cut the cleaning up short, which takes seconds.
-    """
-    # One that is ignored already stays so: that is what nohup is for.
-    ends = [
-        each
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(each) is not signal.SIG_IGN
-    ]
-
-    def interrupt(_number: int, _frame: object) -> NoReturn:
-        for each in ends:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {each: signal.signal(each, interrupt) for each in ends}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _log_to(say: Callable[[str], None]) -> None:

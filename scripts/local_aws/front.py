@@ -112,7 +112,9 @@ class Front:
             f" ({reply.why})" if reply.why else "",
         )
         headers = [*reply.headers, ("apigw-requestid", request_id)]
-        return WsgiResponse(reply.body, reply.status, headers)(environ, start_response)
+        return WsgiResponse(reply.body, _status_line(reply.status), headers)(
+            environ, start_response
+        )
 
     def _answer(self, request: Request) -> Reply:
         """Return the reply to a request: API, stage and route, then the function."""
@@ -147,6 +149,13 @@ class Front:
     def _which(self) -> str:
         urls = ", ".join(f"{api.name} at {api.url}" for api in self.served())
         return f"the path names no HTTP API; there is {urls or 'none yet'}"
+
+
+def _status_line(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} Unknown"
 
 
 def _request(environ: WSGIEnvironment, request_id: str) -> Request:

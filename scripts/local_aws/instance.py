@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _FILE = "running.json"
 _POLL_S = 0.05
+_AGAIN_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,16 +97,18 @@ def stop(work_dir: Path, *, timeout_s: float = 60) -> Instance | None:
     The process is only signalled while it holds the lock, so never one that merely has its number.
     """
     until = time.monotonic() + timeout_s
+    again = 0.0
     stopped: Instance | None = None
     while (found := running(work_dir)) is not None:
-        if found.pid and stopped is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(found.pid, signal.SIGTERM)
-            stopped = found
-        if time.monotonic() > until:
+        stopped, now = found, time.monotonic()
+        if now > until:
             raise LocalAwsError(
                 f"the local AWS ({found}) does not end within {timeout_s:.0f} s. Kill it:\n"
                 f"    kill -9 {found.pid}"
             )
+        if found.pid and now > again:
+            again = now + _AGAIN_S
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(found.pid, signal.SIGTERM)
         time.sleep(_POLL_S)
     return stopped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from lambda_build.process import die_with_parent
 
 from local_aws.errors import TerraformError
+from local_aws.interrupts import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+    from types import TracebackType
 
 _DOWNLOAD_S = 900.0  # the AWS provider is 150 MB
 _APPLY_S = 1200.0  # the provider itself waits 25 s for each queue and 55 s for a lifecycle
@@ -168,6 +171,8 @@ class _Report:
         text = f"{diagnostic['summary']}\n{diagnostic.get('detail', '')}".strip()
         if where := diagnostic.get("address"):
             text = f"{where}: {text}"
+        if place := diagnostic.get("range"):
+            text = f"{place['filename']}:{place['start']['line']}: {text}"
         if diagnostic["severity"] == "error":
             self._errors.append(text)
         else:
@@ -183,41 +188,52 @@ def _running(
     In a session of its own, because Ctrl-C would otherwise reach the providers and the builds
     before Terraform could end them in order.
     """
-    process = subprocess.Popen(
-        words,
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-        preexec_fn=die_with_parent,  # noqa: PLW1509 (it calls prctl and nothing else)
-    )
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        _kill(process)
-
-    timer = threading.Timer(timeout_s, expire)
-    timer.daemon = True
-    timer.start()
-    try:
+    with contextlib.ExitStack() as ending:
+        with held():
+            process = subprocess.Popen(
+                words,
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 (it calls prctl and nothing else)
+            )
+            ending.push(functools.partial(_end, process))
+        expired = threading.Event()
+        timer = threading.Timer(timeout_s, _expire, (process, expired))
+        timer.daemon = True
+        timer.start()
+        ending.callback(timer.cancel)
         yield process, expired
-    except BaseException:
-        _interrupt(process)
-        raise
+
+
+def _end(
+    process: subprocess.Popen[str],
+    kind: type[BaseException] | None,
+    _error: BaseException | None,
+    _traceback: TracebackType | None,
+) -> None:
+    """End Terraform, in order if it is interrupted, and all that it started."""
+    try:
+        if kind is not None:
+            _interrupt(process)
     finally:
-        timer.cancel()
         # Builds that an external data source started, and stand-in providers, outlive Terraform
         # when it is killed.
         _kill(process)
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _expire(process: subprocess.Popen[str], expired: threading.Event) -> None:
+    expired.set()
+    _kill(process)
 
 
 def _lines(process: subprocess.Popen[str]) -> Iterator[str]:

@@ -201,6 +201,7 @@ def test_an_error_is_told_as_terraform_tells_it(fake):
             "summary": "External Program Execution Failed",
             "detail": "State: exit status 4\nError Message: make lock",
             "address": "module.chat.data.external.build",
+            "range": {"filename": "modules/zip_function/build.tf", "start": {"line": 7}},
         },
     }
 
@@ -209,7 +210,8 @@ def test_an_error_is_told_as_terraform_tells_it(fake):
 
     assert str(told.value) == (
         "terraform apply failed:\n"
-        "module.chat.data.external.build: External Program Execution Failed\n"
+        "modules/zip_function/build.tf:7: module.chat.data.external.build: "
+        "External Program Execution Failed\n"
         "State: exit status 4\nError Message: make lock"
     )
 
