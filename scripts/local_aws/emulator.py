@@ -465,7 +465,7 @@ def _start(
         ]
         words = [command[0], *addresses, *command[1:]]
         process = _parent().submit(_spawn, words, cwd, environment, stderr).result()
-        if _listens(process, port):
+        if _listens(process, {port, runtime_port}):
             return port, process
         process.kill()
         process.wait()
@@ -508,13 +508,27 @@ def _free_ports() -> tuple[int, int]:
         return one.getsockname()[1], other.getsockname()[1]
 
 
-def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
+def _listens(process: subprocess.Popen[bytes], ports: set[int]) -> bool:
+    """Wait until the process itself listens on the ports; False if it ends instead.
+
+    Connecting would not tell: another program may have taken a port meanwhile, and answer.
+    """
     deadline = time.monotonic() + _START_LIMIT_S
     while process.poll() is None and time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        if ports <= _listening_ports(process.pid):
             return True
         time.sleep(0.002)
     return False
+
+
+def _listening_ports(pid: int) -> set[int]:
+    # proc(5), /proc/net/tcp: number local_address remote_address state … inode
+    sockets = set()
+    with suppress(FileNotFoundError):  # it has ended, or closed one meanwhile
+        sockets = {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = [row for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets]
+    return {int(row[1].partition(":")[2], 16) for row in listening}
 
 
 def _session(pid: int) -> list[int]:

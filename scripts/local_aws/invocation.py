@@ -44,6 +44,7 @@ ENVIRONMENTS = 4
 """How many environments of one version run at once; further invocations wait. AWS would start
 more, up to the account's limit, and this machine would be out of memory."""
 IDLE_S = 300
+_THROTTLED_S = 0.2  # between two attempts to run an event that was throttled
 _TAIL = 4096  # bytes of log that LogType=Tail gives
 
 Log = Callable[[str], None]
@@ -180,17 +181,28 @@ class Invoker:
         for delay_s in delays:
             if self._closing.wait(delay_s):
                 return
-            try:  # found anew: an alias may have moved on, or the function be gone
-                version = deployed.describe(deployed.find(reference))
-                result = self._run(version, invocation.event, request_id, invocation.client_context)
+            try:
+                result = self._run_when_free(reference, invocation, request_id)
             except (LocalAwsError, LambdaClientError) as error:
                 self._log(f"{reference.name} | the event {request_id} was not run: {error}")
                 continue
-            if not result.function_error:
+            if not result.function_error or self._closing.is_set():
                 return
         self._log(
             f"{reference.name} | the event {request_id} is given up after {len(delays)} attempts"
         )
+
+    def _run_when_free(
+        self, reference: Reference, invocation: Invocation, request_id: str
+    ) -> Result:
+        while True:  # AWS gives up after 6 hours
+            # Found anew: an alias may have moved on, or the function be gone.
+            version = deployed.describe(deployed.find(reference))
+            try:
+                return self._run(version, invocation.event, request_id, invocation.client_context)
+            except TooManyRequestsError:
+                if self._closing.wait(_THROTTLED_S):
+                    raise
 
     def _run(
         self, version: Deployed, event: bytes, request_id: str, client_context: str = ""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import local_aws
 import pytest
+from lambda_build.interpreters import find_interpreter
 from local_aws import emulator as emulator_module
 from local_aws.emulator import PAYLOAD_LIMIT, Emulator, invoke_zip
-from local_aws.errors import PayloadTooLargeError
+from local_aws.errors import EmulatorError, PayloadTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,6 +162,19 @@ def test_a_payload_larger_than_lambda_returns_is_a_function_error(
 
 
 # What the function sees
+
+
+@pytest.mark.parametrize(
+    "version", [f"3.{minor}" for minor in range(11, 15) if find_interpreter(f"3.{minor}")]
+)
+def test_a_function_runs_in_the_python_of_its_runtime(
+    start_emulator: StartEmulator, version: str
+) -> None:
+    result = start_emulator(
+        "import sys\ndef handler(event, context): return '%d.%d' % sys.version_info[:2]",
+        runtime=f"python{version}",
+    ).invoke(b"{}")
+    assert result.value() == version
 
 
 def test_the_environment_is_kept_between_invocations(start_emulator: StartEmulator) -> None:
@@ -406,6 +421,28 @@ def test_killing_the_program_leaves_no_process(make_zip: MakeZip, tmp_path: Path
         parent.send_signal(signal.SIGKILL)
         parent.wait(5)
     _wait_until(lambda: not emulator_module._session(emulator))
+
+
+def test_a_port_that_another_program_takes_meanwhile_is_given_up_for_another(
+    start_emulator: StartEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = emulator_module._free_ports
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        choices = iter([(port, choose()[0]), (choose()[0], port), choose()])
+        monkeypatch.setattr(emulator_module, "_free_ports", lambda: next(choices))
+        assert start_emulator(ECHO).invoke(b"1").value() == 1
+
+
+def test_an_emulator_that_finds_no_port_says_so(
+    start_emulator: StartEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = (taken.getsockname()[1], emulator_module._free_ports()[0])
+        monkeypatch.setattr(emulator_module, "_free_ports", lambda: ports)
+        with pytest.raises(EmulatorError, match=r"did not start: .*address already in use"):
+            start_emulator(ECHO)
+    assert list(tmp_path.glob("environment-*")) == []
 
 
 # An archive in a file

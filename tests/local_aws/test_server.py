@@ -297,6 +297,16 @@ def test_an_event_is_retried_as_often_as_is_configured(aws: Aws) -> None:
     assert aws.lines.count(f"{name} | try") == 1
 
 
+def test_events_that_are_throttled_wait_for_their_turn(aws: Aws) -> None:
+    name = aws.create(
+        "import time\ndef handler(event, context): time.sleep(0.1); print('ran', event)"
+    )
+    aws.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    for number in range(3):
+        aws.invoke(name, number, InvocationType="Event")
+    _wait_until(lambda: {f"{name} | ran {number}" for number in range(3)} <= set(aws.lines))
+
+
 def test_a_dry_run_runs_nothing(aws: Aws) -> None:
     name = aws.create("def handler(event, context): print('ran')")
     answer = aws.invoke(name, InvocationType="DryRun")
