@@ -188,6 +188,32 @@ def test_a_function_s_layers_are_there(aws: Aws) -> None:
     assert aws.invoke(aws.create(source, Layers=arns[::-1]))["value"] == 1
 
 
+def test_a_layer_that_has_been_deleted_is_named(aws: Aws) -> None:
+    functions = aws.client("lambda")
+    layer = functions.publish_layer_version(
+        LayerName="gone", Content={"ZipFile": aws.make_zip({LAYER: ""})}
+    )
+    name = aws.create(ECHO, Layers=[layer["LayerVersionArn"]])
+    functions.delete_layer_version(LayerName="gone", VersionNumber=layer["Version"])
+    message = aws.invoke(name)["value"]["errorMessage"]
+    assert f"the layer version {layer['LayerVersionArn']} has been deleted" in message
+
+
+def test_the_environments_of_replaced_code_are_ended(aws: Aws) -> None:
+    name = aws.create("import os\ndef handler(event, context): return os.getpid()")
+    runtime = Path("/proc", str(aws.invoke(name)["value"]))
+    assert runtime.exists()
+    aws.update(name, ECHO)
+    aws.invoke(name)
+    assert not runtime.exists()
+
+
+def test_the_client_context_reaches_the_function(aws: Aws) -> None:
+    name = aws.create("def handler(event, context): return context.client_context.custom")
+    client_context = base64.b64encode(b'{"custom": {"trip": "out"}}').decode()
+    assert aws.invoke(name, ClientContext=client_context)["value"] == {"trip": "out"}
+
+
 def test_a_function_reaches_the_mock_while_it_is_being_invoked(aws: Aws) -> None:
     # It has no boto3, as no function has that does not bring it: so by plain HTTP.
     name = aws.create(
@@ -477,6 +503,17 @@ def test_an_unsigned_request_is_answered(aws: Aws) -> None:
     connection.request("POST", f"/2015-03-31/functions/{name}/invocations", b"[1]")
     answer = connection.getresponse()
     assert (answer.status, answer.read()) == (200, b"[1]")
+    connection.close()
+
+
+def test_a_kind_of_invocation_that_lambda_does_not_know_is_refused(aws: Aws) -> None:
+    name = aws.create(ECHO)
+    connection = http.client.HTTPConnection("127.0.0.1", int(aws.local.endpoint_url.split(":")[2]))
+    headers = {"X-Amz-Invocation-Type": "Telepathy"}
+    connection.request("POST", f"/2015-03-31/functions/{name}/invocations", b"1", headers)
+    answer = connection.getresponse()
+    assert answer.status == 400
+    assert b"Telepathy" in answer.read()
     connection.close()
 
 
