@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -10,18 +11,23 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from local_aws.bedrock import BedrockStandIn
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from types_boto3_bedrock_runtime import BedrockRuntimeClient
+
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.example.model-v1:0"
 
 
 @pytest.fixture(scope="module")
-def stand_in():
+def stand_in() -> Iterator[BedrockStandIn]:
     with BedrockStandIn() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def bedrock(stand_in):
-    return boto3.client(
+def bedrock(stand_in: BedrockStandIn) -> BedrockRuntimeClient:
+    client: BedrockRuntimeClient = boto3.client(
         "bedrock-runtime",
         endpoint_url=stand_in.endpoint_url,
         region_name="us-east-1",
@@ -29,13 +35,16 @@ def bedrock(stand_in):
         aws_secret_access_key="local",
         config=Config(retries={"total_max_attempts": 1}, proxies={}),
     )
+    return client
 
 
-def said(role: str, text: str) -> dict[str, object]:
+def said(role: str, text: str) -> Any:
     return {"role": role, "content": [{"text": text}]}
 
 
-def test_it_answers_that_it_is_a_stand_in_and_repeats_the_last_message(bedrock):
+def test_it_answers_that_it_is_a_stand_in_and_repeats_the_last_message(
+    bedrock: BedrockRuntimeClient,
+) -> None:
     answer = bedrock.converse(
         modelId=PROFILE,
         messages=[said("user", "Hi"), said("assistant", "Yes?"), said("user", "What is 2 + 2?")],
@@ -52,7 +61,7 @@ def test_it_answers_that_it_is_a_stand_in_and_repeats_the_last_message(bedrock):
     assert answer["usage"] == {"inputTokens": 9, "outputTokens": 33, "totalTokens": 42}
 
 
-def test_the_same_request_gets_the_same_answer(bedrock):
+def test_the_same_request_gets_the_same_answer(bedrock: BedrockRuntimeClient) -> None:
     first, second = (
         bedrock.converse(modelId="example", messages=[said("user", "é" * 500)])["output"]
         for _ in range(2)
@@ -62,7 +71,7 @@ def test_the_same_request_gets_the_same_answer(bedrock):
     assert len(first["message"]["content"][0]["text"]) < 300
 
 
-def test_max_tokens_cuts_the_answer_and_says_so(bedrock):
+def test_max_tokens_cuts_the_answer_and_says_so(bedrock: BedrockRuntimeClient) -> None:
     answer = bedrock.converse(
         modelId="example", messages=[said("user", "Hi")], inferenceConfig={"maxTokens": 3}
     )
@@ -82,7 +91,9 @@ def test_max_tokens_cuts_the_answer_and_says_so(bedrock):
         ({"inferenceConfig": {"temperature": 1.5}}, "temperature"),
     ],
 )
-def test_what_bedrock_would_refuse_is_a_validation_exception(bedrock, changes, reason):
+def test_what_bedrock_would_refuse_is_a_validation_exception(
+    bedrock: BedrockRuntimeClient, changes: dict[str, Any], reason: str
+) -> None:
     with pytest.raises(ClientError, match=reason) as refused:
         bedrock.converse(**{"modelId": "example", "messages": [said("user", "Hi")], **changes})
 
@@ -100,7 +111,9 @@ def test_what_bedrock_would_refuse_is_a_validation_exception(bedrock, changes, r
         ("ThrottlingException", 429),
     ],
 )
-def test_a_model_id_asks_for_an_error(bedrock, code, status):
+def test_a_model_id_asks_for_an_error(
+    bedrock: BedrockRuntimeClient, code: str, status: int
+) -> None:
     with pytest.raises(ClientError) as provoked:
         bedrock.converse(modelId=f"stand-in.{code}", messages=[said("user", "Hi")])
 
@@ -108,18 +121,22 @@ def test_a_model_id_asks_for_an_error(bedrock, code, status):
     assert provoked.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
-def test_an_error_that_converse_does_not_have_names_those_that_it_has(bedrock):
+def test_an_error_that_converse_does_not_have_names_those_that_it_has(
+    bedrock: BedrockRuntimeClient,
+) -> None:
     with pytest.raises(ClientError, match="ThrottlingException"):
         bedrock.converse(modelId="stand-in.Boom", messages=[said("user", "Hi")])
 
 
-def test_other_operations_are_not_there(bedrock):
+def test_other_operations_are_not_there(bedrock: BedrockRuntimeClient) -> None:
     with pytest.raises(ClientError, match="only knows Converse"):
         bedrock.invoke_model(modelId="example", body=b"{}")
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"messages": 3}', '{"messages": [3]}'])
-def test_a_body_that_no_client_would_send_is_refused_too(stand_in, body):
+def test_a_body_that_no_client_would_send_is_refused_too(
+    stand_in: BedrockStandIn, body: str
+) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", int(stand_in.endpoint_url[-5:]), timeout=5)
     try:
         connection.request("POST", "/model/example/converse", body)

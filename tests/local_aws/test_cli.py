@@ -100,7 +100,7 @@ FREE = ("--port", "0", "--aws-port", "0")
 
 
 @needs_terraform
-def test_up_lists_what_is_ready_a_second_one_says_so_and_down_stops_it(project):
+def test_up_lists_what_is_ready_a_second_one_says_so_and_down_stops_it(project: Project) -> None:
     first = project.start("up", *FREE)
     ready = until_it_says(first, "Stop with Ctrl-C")
     running = instance.running(project.work_dir)
@@ -123,7 +123,7 @@ def test_up_lists_what_is_ready_a_second_one_says_so_and_down_stops_it(project):
 
 
 @needs_terraform
-def test_ctrl_c_stops_what_is_ready(project):
+def test_ctrl_c_stops_what_is_ready(project: Project) -> None:
     process = project.start("up", *FREE)
     until_it_says(process, "Stop with Ctrl-C")
 
@@ -134,7 +134,7 @@ def test_ctrl_c_stops_what_is_ready(project):
 
 
 @needs_terraform
-def test_ctrl_c_during_an_apply_leaves_no_process(project):
+def test_ctrl_c_during_an_apply_leaves_no_process(project: Project) -> None:
     child = project.folder / "child"
     (project.folder / "terraform" / "main.tf").write_text(f"""
 resource "terraform_data" "this" {{
@@ -162,7 +162,7 @@ def stat(pid: str) -> str:
 
 
 @needs_terraform
-def test_a_stack_that_cannot_be_applied_is_an_error_with_terraforms_words(project):
+def test_a_stack_that_cannot_be_applied_is_an_error_with_terraforms_words(project: Project) -> None:
     (project.folder / "terraform" / "main.tf").write_text("""
 resource "terraform_data" "this" {
   lifecycle {
@@ -184,7 +184,7 @@ resource "terraform_data" "this" {
 @pytest.mark.parametrize(
     ("option", "what"), [("--port", "the HTTP API front"), ("--aws-port", "the local AWS")]
 )
-def test_a_taken_port_is_named(project, option, what):
+def test_a_taken_port_is_named(project: Project, option: str, what: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
@@ -194,7 +194,9 @@ def test_a_taken_port_is_named(project, option, what):
     assert f"port {port}, wanted for {what}, is taken" in said
 
 
-def test_without_terraform_the_message_says_what_to_install(project, tmp_path):
+def test_without_terraform_the_message_says_what_to_install(
+    project: Project, tmp_path: Path
+) -> None:
     project.environment["PATH"] = str(tmp_path)
 
     code, _, said = project.run("up", *FREE)
@@ -203,14 +205,14 @@ def test_without_terraform_the_message_says_what_to_install(project, tmp_path):
     assert "terraform is not on PATH. Install Terraform 1.11" in said
 
 
-def test_down_without_one_that_runs_says_so_and_is_content(project):
+def test_down_without_one_that_runs_says_so_and_is_content(project: Project) -> None:
     code, said, _ = project.run("down")
 
     assert code == 0
     assert said == f"no local AWS of {project.work_dir} runs\n"
 
 
-def test_a_real_bedrock_without_credentials_is_refused_at_once(project):
+def test_a_real_bedrock_without_credentials_is_refused_at_once(project: Project) -> None:
     nowhere = str(project.folder / "none")
     project.environment |= {
         "LOCAL_AWS_BEDROCK_ENDPOINT_URL": "https://bedrock-runtime.eu-west-1.amazonaws.com",
@@ -228,7 +230,7 @@ def test_a_real_bedrock_without_credentials_is_refused_at_once(project):
     assert "aws sts get-caller-identity" in said
 
 
-def test_only_one_can_claim_a_folder(tmp_path):
+def test_only_one_can_claim_a_folder(tmp_path: Path) -> None:
     with instance.claim(tmp_path), pytest.raises(AlreadyRunningError, match=f"{os.getpid()}"):
         instance.claim(tmp_path).__enter__()
 
@@ -237,13 +239,13 @@ def test_only_one_can_claim_a_folder(tmp_path):
     assert instance.running(tmp_path) is None
 
 
-def test_a_process_that_merely_has_the_number_is_left_alone(tmp_path):
+def test_a_process_that_merely_has_the_number_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "running.json").write_text(f'{{"pid": {os.getpid()}}}')
 
     assert instance.stop(tmp_path) is None
 
 
-def test_one_that_does_not_end_is_named(tmp_path, monkeypatch):
+def test_one_that_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "kill", lambda *_: None)
 
     with instance.claim(tmp_path), pytest.raises(LocalAwsError, match=f"kill -9 {os.getpid()}"):

@@ -10,13 +10,13 @@ from local_aws.interrupts import held, interruptible
 
 
 @pytest.fixture(autouse=True)
-def never_before(monkeypatch):
+def never_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """No signal came lately."""
     monkeypatch.setattr(interrupts._State, "last", -interrupts._PATIENCE_S)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_each_signal_that_ends_programs_interrupts(number):
+def test_each_signal_that_ends_programs_interrupts(number: signal.Signals) -> None:
     before = signal.getsignal(number)
 
     with pytest.raises(KeyboardInterrupt), interruptible():
@@ -34,7 +34,7 @@ def interrupted_twice(cleaned: list[bool]) -> None:
             cleaned.append(True)
 
 
-def test_an_impatient_second_one_does_not_cut_the_cleaning_up_short():
+def test_an_impatient_second_one_does_not_cut_the_cleaning_up_short() -> None:
     cleaned: list[bool] = []
 
     with pytest.raises(KeyboardInterrupt):
@@ -43,7 +43,7 @@ def test_an_impatient_second_one_does_not_cut_the_cleaning_up_short():
     assert cleaned == [True]
 
 
-def test_a_second_one_after_a_while_does(monkeypatch):
+def test_a_second_one_after_a_while_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interrupts, "_PATIENCE_S", 0.0)
     cleaned: list[bool] = []
 
@@ -53,7 +53,7 @@ def test_a_second_one_after_a_while_does(monkeypatch):
     assert cleaned == []
 
 
-def test_while_a_program_is_started_it_is_held_back_and_not_lost():
+def test_while_a_program_is_started_it_is_held_back_and_not_lost() -> None:
     done = []
 
     def work() -> None:
@@ -69,7 +69,7 @@ def test_while_a_program_is_started_it_is_held_back_and_not_lost():
     assert done == ["started"]
 
 
-def test_what_is_ignored_stays_ignored():
+def test_what_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with interruptible():

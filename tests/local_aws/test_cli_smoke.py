@@ -75,7 +75,7 @@ def fake() -> Iterator[Fake]:
         yield made
 
 
-def test_when_all_is_well_every_check_says_so(fake):
+def test_when_all_is_well_every_check_says_so(fake: Fake) -> None:
     outcomes = list(check(fake.up()))
 
     assert len(outcomes) == 7
@@ -101,7 +101,9 @@ def test_when_all_is_well_every_check_says_so(fake):
         ),
     ],
 )
-def test_what_comes_back_wrong_is_told(fake, changes, failing, told):
+def test_what_comes_back_wrong_is_told(
+    fake: Fake, changes: dict[str, Any], failing: str, told: str
+) -> None:
     fake.replies |= changes
 
     failures = {each.name: each.failure for each in check(fake.up()) if each.failure}
@@ -110,7 +112,7 @@ def test_what_comes_back_wrong_is_told(fake, changes, failing, told):
     assert told in failures[failing]
 
 
-def test_a_plan_that_is_not_empty_and_a_function_that_cannot_run_are_told(fake):
+def test_a_plan_that_is_not_empty_and_a_function_that_cannot_run_are_told(fake: Fake) -> None:
     fake.changes, fake.obstacle = True, "Python 3.11 is not on this machine"
 
     failures = {each.name: each.failure for each in check(fake.up()) if each.failure}
@@ -123,7 +125,7 @@ def test_a_plan_that_is_not_empty_and_a_function_that_cannot_run_are_told(fake):
     }
 
 
-def test_a_line_tells_how_each_check_went(fake):
+def test_a_line_tells_how_each_check_went(fake: Fake) -> None:
     fake.changes = True
     results = io.StringIO()
     console = Console(results, io.StringIO())
@@ -137,7 +139,7 @@ def test_a_line_tells_how_each_check_went(fake):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's children")
-def test_a_process_that_is_left_behind_is_told():
+def test_a_process_that_is_left_behind_is_told() -> None:
     script = """\
 import subprocess
 from local_aws.smoke import left_behind

@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 import boto3
 import pytest
 from botocore.config import Config
-from local_aws.front import Front
 from local_aws.errors import PortTakenError
+from local_aws.front import Front
 from local_aws.web import WebServer
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -132,7 +132,7 @@ def function_arn(aws: tuple[Aws, Clients]) -> str:
         Publish=True,
     )
     alias = clients.lambda_.create_alias(FunctionName="chat", Name="live", FunctionVersion="1")
-    return alias["AliasArn"]
+    return str(alias["AliasArn"])
 
 
 def made(clients: Clients, arn: str, *keys: str, timeout_ms: int = 30_000, **api: Any) -> str:
@@ -153,7 +153,7 @@ def made(clients: Clients, arn: str, *keys: str, timeout_ms: int = 30_000, **api
     )["IntegrationId"]
     for key in keys:
         gateway.create_route(ApiId=api_id, RouteKey=key, Target=f"integrations/{integration}")
-    return api_id
+    return str(api_id)
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def permission(aws: tuple[Aws, Clients], function_arn: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def make_api(aws, function_arn) -> Iterator[Callable[..., Api]]:
+def make_api(aws: tuple[Aws, Clients], function_arn: str) -> Iterator[Callable[..., Api]]:
     served, clients = aws
     served.returns({"statusCode": 200, "body": "ok"})
     served.events.clear()
@@ -192,11 +192,11 @@ def make_api(aws, function_arn) -> Iterator[Callable[..., Api]]:
 
 
 @pytest.fixture
-def api(make_api, permission) -> Api:
+def api(make_api: Callable[..., Api], permission: None) -> Api:
     return make_api("POST /chat", "GET /chat/{id}")
 
 
-def test_a_request_reaches_the_alias_as_an_event_and_its_answer_comes_back(api):
+def test_a_request_reaches_the_alias_as_an_event_and_its_answer_comes_back(api: Api) -> None:
     api.aws.returns(
         {
             "statusCode": 201,
@@ -224,7 +224,7 @@ def test_a_request_reaches_the_alias_as_an_event_and_its_answer_comes_back(api):
     assert event["requestContext"]["requestId"] == answer.headers["apigw-requestid"]
 
 
-def test_variables_in_the_path_arrive_decoded(api):
+def test_variables_in_the_path_arrive_decoded(api: Api) -> None:
     api.request("GET", "/chat/caf%C3%A9%20noir")
 
     assert api.aws.events[0]["pathParameters"] == {"id": "café noir"}
@@ -233,14 +233,14 @@ def test_variables_in_the_path_arrive_decoded(api):
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/chat"), ("POST", "/chat/"), ("GET", "/unknown")]
 )
-def test_without_a_route_the_answer_is_404(api, method, path):
+def test_without_a_route_the_answer_is_404(api: Api, method: str, path: str) -> None:
     answer = api.request(method, path)
 
     assert (answer.status, answer.json) == (404, {"message": "Not Found"})
     assert api.aws.invoked == []
 
 
-def test_a_route_that_was_just_made_shows_up(api, monkeypatch):
+def test_a_route_that_was_just_made_shows_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local_aws.front_apis._FRESH_S", 0.0)
     assert api.request("GET", "/new").status == 404
 
@@ -251,7 +251,9 @@ def test_a_route_that_was_just_made_shows_up(api, monkeypatch):
     assert api.request("GET", "/new").status == 200
 
 
-def test_without_a_permission_the_answer_is_500_and_the_log_says_why(make_api, caplog):
+def test_without_a_permission_the_answer_is_500_and_the_log_says_why(
+    make_api: Callable[..., Api], caplog: pytest.LogCaptureFixture
+) -> None:
     answer = make_api("POST /chat").request("POST", "/chat")
 
     assert (answer.status, answer.json) == (500, {"message": "Internal Server Error"})
@@ -267,7 +269,9 @@ def test_without_a_permission_the_answer_is_500_and_the_log_says_why(make_api, c
         ((500, "ServiceException"), 500, "Internal Server Error"),
     ],
 )
-def test_what_lambda_refuses_becomes_api_gateways_own_answer(api, refused, status, said):
+def test_what_lambda_refuses_becomes_api_gateways_own_answer(
+    api: Api, refused: tuple[int, str], status: int, said: str
+) -> None:
     api.aws.fails(*refused)
 
     answer = api.request("POST", "/chat")
@@ -276,7 +280,9 @@ def test_what_lambda_refuses_becomes_api_gateways_own_answer(api, refused, statu
     assert len(api.aws.invoked) == 1
 
 
-def test_an_error_of_the_function_is_told_to_the_log_and_not_to_the_caller(api, caplog):
+def test_an_error_of_the_function_is_told_to_the_log_and_not_to_the_caller(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
     api.aws.answer = lambda _: Response(
         '{"errorType": "KeyError", "errorMessage": "secret"}',
         headers={"X-Amz-Function-Error": "Unhandled"},
@@ -288,7 +294,9 @@ def test_an_error_of_the_function_is_told_to_the_log_and_not_to_the_caller(api, 
     assert "KeyError: secret" in caplog.text
 
 
-def test_a_function_slower_than_the_integration_allows_is_503(make_api, permission):
+def test_a_function_slower_than_the_integration_allows_is_503(
+    make_api: Callable[..., Api], permission: None
+) -> None:
     api = make_api("POST /chat", timeout_ms=50)
     silent, waiting = socket.socketpair()
     with silent, waiting:
@@ -306,14 +314,16 @@ def test_a_function_slower_than_the_integration_allows_is_503(make_api, permissi
 
 
 @pytest.mark.parametrize("size", [10 * 1024 * 1024 + 1, 7 * 1024 * 1024])
-def test_a_body_over_api_gateways_or_lambdas_limit_is_413(api, size):
+def test_a_body_over_api_gateways_or_lambdas_limit_is_413(api: Api, size: int) -> None:
     answer = api.request("POST", "/chat", b"x" * size, content_type="text/plain")
 
     assert (answer.status, answer.json) == (413, {"message": "Request Entity Too Large"})
     assert api.aws.invoked == []
 
 
-def test_cors_is_answered_by_the_api_and_not_by_the_function(make_api, permission):
+def test_cors_is_answered_by_the_api_and_not_by_the_function(
+    make_api: Callable[..., Api], permission: None
+) -> None:
     api = make_api(
         "POST /chat",
         CorsConfiguration={
@@ -326,7 +336,7 @@ def test_cors_is_answered_by_the_api_and_not_by_the_function(make_api, permissio
     api.aws.returns({"statusCode": 200, "headers": {"access-control-allow-origin": "*"}})
     asked = {"origin": "https://www.example.com", "access_control_request_method": "POST"}
 
-    preflight = api.request("OPTIONS", "/chat", **asked)
+    preflight = api.request("OPTIONS", "/chat", None, **asked)
     assert preflight.status == 204
     assert preflight.headers["access-control-allow-origin"] == "https://www.example.com"
     assert preflight.headers["access-control-allow-methods"] == "POST"
@@ -341,7 +351,9 @@ def test_cors_is_answered_by_the_api_and_not_by_the_function(make_api, permissio
     assert "access-control-allow-origin" not in foreign.headers
 
 
-def test_of_several_apis_the_path_or_the_host_chooses(make_api, permission):
+def test_of_several_apis_the_path_or_the_host_chooses(
+    make_api: Callable[..., Api], permission: None
+) -> None:
     one, two = make_api("GET /one"), make_api("GET /two")
 
     assert {served.url for served in one.front.served()} == {
@@ -354,7 +366,7 @@ def test_of_several_apis_the_path_or_the_host_chooses(make_api, permission):
     assert [event["rawPath"] for event in one.aws.events] == ["/one", "/two"]
 
 
-def test_while_the_local_aws_is_away_the_answer_is_500(caplog):
+def test_while_the_local_aws_is_away_the_answer_is_500(caplog: pytest.LogCaptureFixture) -> None:
     with WebServer(lambda *_: [], what="a port") as gone:
         port = gone.port
     with Front(f"http://127.0.0.1:{port}") as front:
@@ -367,7 +379,7 @@ def test_while_the_local_aws_is_away_the_answer_is_500(caplog):
     assert "does not tell its HTTP APIs" in caplog.text
 
 
-def test_a_taken_port_is_named():
+def test_a_taken_port_is_named() -> None:
     with WebServer(lambda *_: [], what="one") as first:
         port = first.port
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from local_aws.front_event import Request, Stage, event
@@ -32,11 +33,11 @@ MATCH = Match(route=Route(key="$default", integration=None), parameters={"parame
 STAGE = Stage(name="$default", variables={"stageVariable1": "value1", "stageVariable2": "value2"})
 
 
-def made(request=REQUEST, match=MATCH, stage=STAGE):
+def made(request: Request = REQUEST, match: Match = MATCH, stage: Stage = STAGE) -> dict[str, Any]:
     return event(request, match, api_id="api-id", account_id="123456789012", stage=stage)
 
 
-def test_the_documented_request_becomes_the_documented_event():
+def test_the_documented_request_becomes_the_documented_event() -> None:
     # "Create AWS Lambda proxy integrations for HTTP APIs in API Gateway", less authentication
     # and authorizer, and with the headers that the service adds.
     assert made() == {
@@ -82,7 +83,7 @@ def test_the_documented_request_becomes_the_documented_event():
     }
 
 
-def test_what_a_request_does_not_have_is_absent_from_its_event():
+def test_what_a_request_does_not_have_is_absent_from_its_event() -> None:
     bare = made(
         replace(REQUEST, query="", headers=[], body=b""),
         Match(route=MATCH.route, parameters={}),
@@ -100,7 +101,7 @@ def test_what_a_request_does_not_have_is_absent_from_its_event():
     }
 
 
-def test_the_path_is_decoded_and_the_query_string_is_not():
+def test_the_path_is_decoded_and_the_query_string_is_not() -> None:
     made_of = made(replace(REQUEST, path="/caf%C3%A9/a%20b", query="q=a%20b%26c&empty=&plus=1+2"))
 
     assert made_of["rawPath"] == "/café/a b"
@@ -122,20 +123,24 @@ def test_the_path_is_decoded_and_the_query_string_is_not():
         ("", b"a", True),
     ],
 )
-def test_a_body_is_text_or_base64_by_its_content_type(content_type, body, encoded):
+def test_a_body_is_text_or_base64_by_its_content_type(
+    content_type: str,
+    body: bytes,
+    encoded: bool,  # noqa: FBT001
+) -> None:
     made_of = made(replace(REQUEST, headers=[("content-type", content_type)], body=body))
 
     assert made_of["isBase64Encoded"] is encoded
     assert made_of["body"] == (base64.b64encode(body).decode() if encoded else body.decode())
 
 
-def test_a_compressed_body_is_base64():
+def test_a_compressed_body_is_base64() -> None:
     headers = [("content-type", "application/json"), ("content-encoding", "gzip")]
 
     assert made(replace(REQUEST, headers=headers))["isBase64Encoded"] is True
 
 
-def test_the_caller_joins_those_that_forwarded_the_request():
+def test_the_caller_joins_those_that_forwarded_the_request() -> None:
     headers = [("X-Forwarded-For", "203.0.113.7"), ("Host", "localhost:8000")]
 
     forwarded = made(replace(REQUEST, headers=headers))["headers"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from local_aws.front_permission import permits, source_arn
@@ -41,7 +42,7 @@ def source(pattern: str) -> dict[str, dict[str, str]]:
         {"Action": "lambda:*"},
     ],
 )
-def test_a_statement_that_covers_the_route_lets_it_in(changes):
+def test_a_statement_that_covers_the_route_lets_it_in(changes: dict[str, Any]) -> None:
     assert permits(policy(**changes), function_arn=ARN, source_arn=SOURCE)
 
 
@@ -58,11 +59,11 @@ def test_a_statement_that_covers_the_route_lets_it_in(changes):
         {"Effect": "Deny"},
     ],
 )
-def test_a_statement_for_something_else_does_not(changes):
+def test_a_statement_for_something_else_does_not(changes: dict[str, Any]) -> None:
     assert not permits(policy(**changes), function_arn=ARN, source_arn=SOURCE)
 
 
-def test_without_a_policy_nobody_is_let_in():
+def test_without_a_policy_nobody_is_let_in() -> None:
     assert not permits(None, function_arn=ARN, source_arn=SOURCE)
 
 
@@ -74,7 +75,7 @@ def test_without_a_policy_nobody_is_let_in():
         ("$default", "$default"),
     ],
 )
-def test_api_gateway_presents_the_method_and_the_routes_own_path(key, tail):
+def test_api_gateway_presents_the_method_and_the_routes_own_path(key: str, tail: str) -> None:
     presented = source_arn(
         ARN, api_id="a1", stage="dev", method="POST", route=Route(key=key, integration=None)
     )

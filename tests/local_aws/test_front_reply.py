@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from local_aws.front_reply import from_function_error, from_payload
 
+if TYPE_CHECKING:
+    from local_aws.front_reply import Reply
 
-def reply(result: object):
+
+def reply(result: object) -> Reply:
     return from_payload(json.dumps(result).encode())
 
 
@@ -22,14 +26,14 @@ def reply(result: object):
         (b"null", b"null"),
     ],
 )
-def test_without_a_status_code_the_result_is_the_body_of_a_200(payload, body):
+def test_without_a_status_code_the_result_is_the_body_of_a_200(payload: bytes, body: bytes) -> None:
     made = from_payload(payload)
 
     assert (made.status, made.body) == (200, body)
     assert made.headers == (("content-type", "application/json"),)
 
 
-def test_a_response_gives_status_headers_cookies_and_body():
+def test_a_response_gives_status_headers_cookies_and_body() -> None:
     made = reply(
         {
             "statusCode": 201,
@@ -49,17 +53,17 @@ def test_a_response_gives_status_headers_cookies_and_body():
     )
 
 
-def test_a_base64_body_is_decoded():
+def test_a_base64_body_is_decoded() -> None:
     made = reply({"statusCode": 200, "isBase64Encoded": True, "body": "AAH/"})
 
     assert made.body == b"\x00\x01\xff"
 
 
-def test_a_body_without_content_type_is_plain_text():
+def test_a_body_without_content_type_is_plain_text() -> None:
     assert reply({"statusCode": "204"}).headers == (("content-type", "text/plain;charset=UTF-8"),)
 
 
-def test_headers_of_the_connection_are_the_servers():
+def test_headers_of_the_connection_are_the_servers() -> None:
     made = reply({"statusCode": 200, "headers": {"Content-Length": "99", "Connection": "upgrade"}})
 
     assert made.headers == (("content-type", "text/plain;charset=UTF-8"),)
@@ -80,14 +84,16 @@ def test_headers_of_the_connection_are_the_servers():
         ({"statusCode": 200, "cookies": "a=1"}, "cookies"),
     ],
 )
-def test_a_malformed_response_is_a_500_that_says_why_only_in_the_log(result, why):
+def test_a_malformed_response_is_a_500_that_says_why_only_in_the_log(
+    result: object, why: str
+) -> None:
     made = reply(result)
 
     assert (made.status, made.body) == (500, b'{"message":"Internal Server Error"}')
     assert why in made.why
 
 
-def test_a_payload_that_is_not_json_is_a_500():
+def test_a_payload_that_is_not_json_is_a_500() -> None:
     assert from_payload(b"<html>").status == 500
 
 
@@ -104,7 +110,9 @@ def test_a_payload_that_is_not_json_is_a_500():
         (None, 500, "Internal Server Error"),
     ],
 )
-def test_a_function_error_is_a_500_and_a_time_out_a_503(error, status, said):
+def test_a_function_error_is_a_500_and_a_time_out_a_503(
+    error: object, status: int, said: str
+) -> None:
     made = from_function_error(json.dumps(error).encode())
 
     assert (made.status, json.loads(made.body)) == (status, {"message": said})

@@ -30,7 +30,9 @@ DOCUMENTED = routes(
         ("GET", "/", "$default", {}),
     ],
 )
-def test_the_most_specific_route_answers(method, path, key, parameters):
+def test_the_most_specific_route_answers(
+    method: str, path: str, key: str, parameters: dict[str, str]
+) -> None:
     found = match(DOCUMENTED, method, path)
 
     assert found is not None
@@ -47,7 +49,9 @@ def test_the_most_specific_route_answers(method, path, key, parameters):
         (("GET /a/{b+}", "GET /a/{b}/c"), "GET", "/a/x/c", "GET /a/{b}/c"),
     ],
 )
-def test_a_literal_goes_before_a_variable_and_a_method_before_any(keys, method, path, key):
+def test_a_literal_goes_before_a_variable_and_a_method_before_any(
+    keys: tuple[str, ...], method: str, path: str, key: str
+) -> None:
     found = match(routes(*keys), method, path)
 
     assert found is not None
@@ -66,7 +70,7 @@ def test_a_literal_goes_before_a_variable_and_a_method_before_any(keys, method, 
         ("GET /pets/{proxy+}", "GET", "/pets"),
     ],
 )
-def test_without_a_route_that_fits_nothing_is_found(key, method, path):
+def test_without_a_route_that_fits_nothing_is_found(key: str, method: str, path: str) -> None:
     assert match(routes(key), method, path) is None
 
 
@@ -84,7 +88,7 @@ def test_without_a_route_that_fits_nothing_is_found(key, method, path):
         ("https://example.com/", None),
     ],
 )
-def test_an_integration_names_the_function_with_its_qualifier(uri, arn):
+def test_an_integration_names_the_function_with_its_qualifier(uri: str, arn: str | None) -> None:
     assert Integration(uri=uri).function_arn == arn
 
 
@@ -107,13 +111,15 @@ def api(api_id: str, *stages: str) -> HttpApi:
         ("127.0.0.1:8000", "/chat", None),
     ],
 )
-def test_of_several_apis_the_host_or_the_path_chooses_one(host, path, chosen):
+def test_of_several_apis_the_host_or_the_path_chooses_one(
+    host: str, path: str, chosen: tuple[str, str] | None
+) -> None:
     found = choose([api("a1"), api("b2")], host=host, path=path)
 
     assert (found and (found[0].id, found[1])) == chosen
 
 
-def test_a_single_api_answers_at_the_root_and_under_its_id():
+def test_a_single_api_answers_at_the_root_and_under_its_id() -> None:
     assert choose([api("a1")], host="127.0.0.1", path="/chat") == (api("a1"), "/chat")
     assert choose([api("a1")], host="127.0.0.1", path="/a1/chat") == (api("a1"), "/chat")
 
@@ -126,7 +132,9 @@ def test_a_single_api_answers_at_the_root_and_under_its_id():
         (("dev",), "/chat", None),
     ],
 )
-def test_the_path_names_the_stage_or_means_the_default_one(stages, path, staged):
+def test_the_path_names_the_stage_or_means_the_default_one(
+    stages: tuple[str, ...], path: str, staged: tuple[str, str] | None
+) -> None:
     found = api("a1", *stages).stage_of(path)
 
     assert (found and (found[0].name, found[1])) == staged

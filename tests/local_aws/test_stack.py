@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from local_aws.errors import TerraformError
@@ -67,7 +67,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def stack(project: Path, **changes: object) -> Stack:
-    settings = {
+    settings: dict[str, Any] = {
         "project": project,
         "work_dir": project / ".local_aws",
         "environment": {},
@@ -78,7 +78,7 @@ def stack(project: Path, **changes: object) -> Stack:
 
 
 @needs_terraform
-def test_the_stack_is_applied_from_a_root_of_its_own(project):
+def test_the_stack_is_applied_from_a_root_of_its_own(project: Path) -> None:
     said: list[str] = []
     made = stack(project, say=said.append)
 
@@ -102,7 +102,7 @@ def names(stack: Stack) -> set[str]:
     return {path.name for path in stack.root.iterdir()}
 
 
-def test_the_root_follows_the_files_of_the_stack(project):
+def test_the_root_follows_the_files_of_the_stack(project: Path) -> None:
     made = stack(project)
     made.prepare()
     assert names(made) == {"main.tf", "modules", "local_backend_override.tf"}
@@ -115,7 +115,7 @@ def test_the_root_follows_the_files_of_the_stack(project):
     assert (made.root / "api.tf").read_text() == MAIN
 
 
-def test_the_root_still_fits_when_the_project_is_moved(project):
+def test_the_root_still_fits_when_the_project_is_moved(project: Path) -> None:
     stack(project).prepare()
 
     moved = project.rename(project.with_name("moved"))
@@ -124,7 +124,7 @@ def test_the_root_still_fits_when_the_project_is_moved(project):
     assert (moved / ".local_aws" / "backend" / "note.txt").read_text() == "hello"
 
 
-def test_an_earlier_state_is_thrown_away_with_the_mock_that_it_described(project):
+def test_an_earlier_state_is_thrown_away_with_the_mock_that_it_described(project: Path) -> None:
     made = stack(project)
     made.prepare()
     for name in ("terraform.tfstate", "terraform.tfstate.backup", "destroy.tfplan"):
@@ -135,7 +135,7 @@ def test_an_earlier_state_is_thrown_away_with_the_mock_that_it_described(project
     assert names(made) == {"main.tf", "modules", "local_backend_override.tf"}
 
 
-def test_installed_providers_stay_until_they_come_from_elsewhere(project):
+def test_installed_providers_stay_until_they_come_from_elsewhere(project: Path) -> None:
     mirror = Providers(environment={"TF_CLI_CONFIG_FILE": "a"}, used={"aws": "mirror a"})
     stack(project, providers=mirror).prepare()
     root = stack(project).root
@@ -150,7 +150,7 @@ def test_installed_providers_stay_until_they_come_from_elsewhere(project):
     assert not {".terraform", ".terraform.lock.hcl"} & names(stack(project))
 
 
-def test_the_registrys_providers_are_those_that_the_project_has_locked(project):
+def test_the_registrys_providers_are_those_that_the_project_has_locked(project: Path) -> None:
     lock = project / "terraform" / ".terraform.lock.hcl"
     lock.write_text("of the project")
 
@@ -177,7 +177,9 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Ter
     return make
 
 
-def test_only_what_belongs_to_the_local_aws_reaches_terraform(fake, tmp_path, monkeypatch):
+def test_only_what_belongs_to_the_local_aws_reaches_terraform(
+    fake: Callable[[str], Terraform], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "secret")
     monkeypatch.setenv("TF_CLI_ARGS_apply", "-refresh=false")
@@ -193,7 +195,7 @@ def test_only_what_belongs_to_the_local_aws_reaches_terraform(fake, tmp_path, mo
     assert "-input=false" in (tmp_path / "arguments").read_text()
 
 
-def test_an_error_is_told_as_terraform_tells_it(fake):
+def test_an_error_is_told_as_terraform_tells_it(fake: Callable[[str], Terraform]) -> None:
     error = {
         "type": "diagnostic",
         "diagnostic": {
@@ -216,12 +218,14 @@ def test_an_error_is_told_as_terraform_tells_it(fake):
     )
 
 
-def test_what_terraform_says_in_plain_words_is_told_too(fake):
+def test_what_terraform_says_in_plain_words_is_told_too(fake: Callable[[str], Terraform]) -> None:
     with pytest.raises(TerraformError, match=r"terraform init failed:\nno space left"):
         fake("echo no space left >&2; exit 1").init()
 
 
-def test_without_terraform_the_message_says_so(tmp_path, monkeypatch):
+def test_without_terraform_the_message_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(TerraformError, match="terraform is not on PATH"):
@@ -242,8 +246,8 @@ def gone(pid_file: Path) -> bool:
 
 
 def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(
-    fake, tmp_path, monkeypatch
-):
+    fake: Callable[[str], Terraform], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("local_aws.terraform._PLAN_S", 0.5)
     terraform = fake("sleep 600 & echo $! > child; wait")
 
@@ -253,7 +257,9 @@ def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(
     assert gone(tmp_path / "child")
 
 
-def test_an_interrupted_terraform_ends_in_order_and_leaves_nothing_behind(fake, tmp_path):
+def test_an_interrupted_terraform_ends_in_order_and_leaves_nothing_behind(
+    fake: Callable[[str], Terraform], tmp_path: Path
+) -> None:
     def interrupted(_line: str) -> None:
         raise KeyboardInterrupt
 
@@ -274,7 +280,9 @@ wait
     assert gone(tmp_path / "child")
 
 
-def test_an_interrupted_terraform_that_does_not_end_is_killed(fake, tmp_path, monkeypatch):
+def test_an_interrupted_terraform_that_does_not_end_is_killed(
+    fake: Callable[[str], Terraform], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("local_aws.terraform._GRACE_S", 0.2)
 
     def interrupted(_line: str) -> None:
