@@ -148,9 +148,9 @@ def _work_dir(options: argparse.Namespace) -> Path:
 
 
 def _port(text: str) -> int:
-    port = int(text)
+    port = int(text) if text.isdecimal() else -1
     if port not in range(65536):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
     return port
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_aws.bedrock import ENDPOINT_VARIABLE, BedrockStandIn, function_environment
-from local_aws.errors import RuntimeUnavailableError
+from local_aws.errors import LocalAwsError
 from local_aws.front import Front
 from local_aws.providers import find_providers
 from local_aws.runtime import machine_architecture, provide_runtime
@@ -105,9 +106,16 @@ def _applied(settings: Settings, aws: LocalAws, say: Callable[[str], None]) -> S
 
 def _provide_runtimes(aws: LocalAws, say: Callable[[str], None]) -> None:
     """Fetch what functions run in, now: a first request that did would time out."""
-    for runtime in sorted({each.runtime for each in aws.functions() if each.obstacle is None}):
-        say(f"emulator and runtime client for {runtime}")
-        try:
-            provide_runtime(runtime, machine_architecture())
-        except RuntimeUnavailableError as error:
-            say(f"warning: {error}")
+
+    def provide() -> None:
+        for runtime in sorted({each.runtime for each in aws.functions() if each.obstacle is None}):
+            say(f"emulator and runtime client for {runtime}")
+            try:
+                provide_runtime(runtime, machine_architecture())
+            except LocalAwsError as error:
+                say(f"warning: {error}")
+
+    # Not in the main thread: it starts programs, and interrupts.py tells what Ctrl-C does then.
+    thread = threading.Thread(target=provide, name="provide-runtimes", daemon=True)
+    thread.start()
+    thread.join()
