@@ -10,6 +10,7 @@ module "chat" {
   description = local.chat.description
 
   package = {
+    name       = "chat"
     source     = "${local.backend_dir}/chat"
     output_dir = local.packages_dir
   }

@@ -1,5 +1,6 @@
 locals {
-  package_name = coalesce(var.package.name, basename(var.package.source))
+  # Not the folder's name: several functions of a root may each lie in a folder src.
+  package_name = coalesce(var.package.name, var.name)
   zip_path     = "${var.package.output_dir}/${local.package_name}_function.zip"
 
   # Lambda quotas: 50 MB for a direct upload, counted in units of 1,024 × 1,024 bytes.

@@ -15,7 +15,7 @@ variable "package" {
     What is packaged:
     - `source`: the folder with the function's code, relative to the root module;
     - `requirements`: its requirements file, relative to `source`; "" for a function without any;
-    - `name`: what the ZIP is called, `<name>_function.zip`; by default the folder's name;
+    - `name`: what the ZIP is called, `<name>_function.zip`; by default the function's name;
     - `output_dir`: where packages are written, relative to the root module.
   EOT
   type = object({
@@ -37,8 +37,8 @@ variable "package" {
   }
 
   validation {
-    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9._-]*$", coalesce(var.package.name, basename(var.package.source))))
-    error_message = "package.name is \"${coalesce(var.package.name, basename(var.package.source))}\", and becomes a file's name: letters, digits, \".\", \"-\" and \"_\". Set package.name."
+    condition     = var.package.name == null ? true : can(regex("^[a-zA-Z0-9][a-zA-Z0-9._-]*$", var.package.name))
+    error_message = "package.name is \"${coalesce(var.package.name, "-")}\", and becomes a file's name: letters, digits, \".\", \"-\" and \"_\". Choose such a name, or leave it out."
   }
 
   validation {

@@ -26,7 +26,7 @@ override_module {
 }
 
 variables {
-  name = "project-hello"
+  name = "hello"
   package = {
     source     = "src/hello"
     output_dir = "../function/tests"
@@ -75,13 +75,14 @@ run "the_build_is_told_what_the_function_is" {
 
   # What has no value here has the module function's default.
   assert {
-    condition     = output.function.name == "project-hello" && output.function.timeout_s == 30 && output.function.runtime == "python3.11"
+    condition     = output.function.name == "hello" && output.function.timeout_s == 30 && output.function.runtime == "python3.11"
     error_message = "The function must be named as asked, with the defaults of the module function."
   }
 }
 
 run "everything_can_be_chosen" {
   variables {
+    name        = "project-hello"
     description = "Says hello"
     package = {
       source       = "src/hello"
@@ -117,7 +118,7 @@ run "everything_can_be_chosen" {
   }
 
   assert {
-    condition     = output.function.timeout_s == 10 && output.function.architecture == "arm64" && output.function.runtime == "python3.13"
+    condition     = output.function.name == "project-hello" && output.function.timeout_s == 10 && output.function.architecture == "arm64" && output.function.runtime == "python3.13"
     error_message = "The function must be what was chosen."
   }
 }
@@ -189,11 +190,11 @@ run "absolute_requirements_are_refused" {
   expect_failures = [var.package]
 }
 
-run "a_package_that_would_be_named_dot_dot_is_refused" {
+run "a_package_name_that_is_no_file_name_is_refused" {
   command = plan
 
   variables {
-    package = { source = "src/.." }
+    package = { source = "src/hello", name = "../hello" }
   }
 
   expect_failures = [var.package]
