@@ -253,6 +253,7 @@ class Invoker:
         return new
 
     def _start(self, version: Deployed) -> Environment:
+        # Whatever runs container images one day is another Environment, and is made here.
         if reason := _obstacle(version):
             raise RuntimeUnavailableError(reason)
         function = version.function
