@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lambda_build.cache import written_aside
-from lambda_build.stage import StagedTree
+from lambda_build.stage import StagedFile, StagedTree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,12 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 def staged_tree(manifest: dict[str, Any], folder: Path) -> StagedTree:
     """Return what a manifest says of a staged folder."""
-    files = {file["path"]: (file["sha256"], int(file["mode"], 8)) for file in manifest["files"]}
+    files = {
+        file["path"]: StagedFile(
+            sha256=file["sha256"], size=file["size"], mode=int(file["mode"], 8)
+        )
+        for file in manifest["files"]
+    }
     return StagedTree(folder=folder, files=files)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,11 +23,20 @@ _TIME = 315532800
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StagedFile:
+    """What a file was when it was staged."""
+
+    sha256: str
+    size: int
+    mode: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StagedTree:
-    """A folder that was staged, and the SHA-256 and mode that each file in it had."""
+    """A folder that was staged, and what each file in it was, by its path."""
 
     folder: Path
-    files: Mapping[str, tuple[str, int]]
+    files: Mapping[str, StagedFile]
 
 
 def stage(layout: Layout, folder: Path, previous: StagedTree | None = None) -> None:
@@ -56,12 +66,19 @@ def stage(layout: Layout, folder: Path, previous: StagedTree | None = None) -> N
 
 def is_intact(tree: StagedTree) -> bool:
     """Return whether a staged folder holds exactly the files that were staged, unchanged."""
-    found = {}
+    found = 0
     for path, status in _walk(os.fspath(tree.folder), ""):
-        if status.st_mtime != _TIME:
+        file = tree.files.get(path)
+        if file is None or not _is_as_staged(file, status):
             return False
-        found[path] = status.st_mode & 0o777
-    return found == {path: mode for path, (_, mode) in tree.files.items()}
+        found += 1
+    return found == len(tree.files)
+
+
+def _is_as_staged(file: StagedFile, status: os.stat_result) -> bool:
+    # The time is what gives an edit away; the size, a file that a power cut left empty.
+    seen = (status.st_mtime, status.st_mode, status.st_size)
+    return seen == (_TIME, stat.S_IFREG | file.mode, file.size)
 
 
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -77,12 +94,12 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _linked(member: Member, folder: Path, previous: StagedTree) -> bool:
-    if previous.files.get(member.path) != (member.sha256, member.mode):
+    file = previous.files.get(member.path)
+    if file is None or (file.sha256, file.mode) != (member.sha256, member.mode):
         return False
     old = previous.folder / member.path
     try:
-        status = old.lstat()
-        if status.st_mtime != _TIME or status.st_mode & 0o777 != member.mode:
+        if not _is_as_staged(file, old.lstat()):
             return False
         os.link(old, folder / member.path)
     except OSError:
