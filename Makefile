@@ -17,7 +17,7 @@ help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  FUNCTION=chat         one function instead of all (package, lock, upgrade)"
-	@echo "  ENVIRONMENT=staging   terraform/environments/staging.tfvars (plan, apply, destroy)"
+	@echo "  ENVIRONMENT=prod      terraform/environments/prod.tfvars (plan, apply, destroy)"
 
 .PHONY: setup
 setup: ## Make .venv from the locks; every other target does this as needed

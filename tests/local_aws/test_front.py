@@ -241,7 +241,7 @@ def test_without_a_route_the_answer_is_404(api: Api, method: str, path: str) -> 
 
 
 def test_a_route_that_was_just_made_shows_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local_aws.front_apis._FRESH_S", 0.0)
+    monkeypatch.setattr("local_aws.front.apis._FRESH_S", 0.0)
     assert api.request("GET", "/new").status == 404
 
     gateway = api.clients.apigatewayv2

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from local_aws.front_event import Request, Stage, event
-from local_aws.front_routes import Match, Route
+from local_aws.front.event import Request, Stage, event
+from local_aws.front.routes import Match, Route
 
 REQUEST = Request(
     method="POST",

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from local_aws.front_permission import permits, source_arn
-from local_aws.front_routes import Route
+from local_aws.front.permission import permits, source_arn
+from local_aws.front.routes import Route
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:chat:live"
 SOURCE = "arn:aws:execute-api:eu-west-1:123456789012:a1/$default/POST/chat"

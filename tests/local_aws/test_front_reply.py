@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from local_aws.front_reply import from_function_error, from_payload
+from local_aws.front.reply import from_function_error, from_payload
 
 if TYPE_CHECKING:
-    from local_aws.front_reply import Reply
+    from local_aws.front.reply import Reply
 
 
 def reply(result: object) -> Reply:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from local_aws.front_apis import HttpApi, choose
-from local_aws.front_event import Stage
-from local_aws.front_routes import Integration, Route, match
+from local_aws.front.apis import HttpApi, choose
+from local_aws.front.event import Stage
+from local_aws.front.routes import Integration, Route, match
 
 LIVE = "arn:aws:lambda:us-east-1:123456789012:function:chat:live"
 

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local_aws.front_cors import Cors
-from local_aws.front_event import Stage
-from local_aws.front_routes import DEFAULT, Integration, Route
+from local_aws.front.cors import Cors
+from local_aws.front.event import Stage
+from local_aws.front.routes import DEFAULT, Integration, Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

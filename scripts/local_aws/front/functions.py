@@ -12,17 +12,17 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from local_aws import front_reply
-from local_aws.front_event import Request, Stage, event
-from local_aws.front_permission import permits, source_arn
-from local_aws.front_reply import Reply, message
+from local_aws.front import reply
+from local_aws.front.event import Request, Stage, event
+from local_aws.front.permission import permits, source_arn
+from local_aws.front.reply import Reply, message
 
 if TYPE_CHECKING:
     from types_boto3_apigatewayv2 import ApiGatewayV2Client
     from types_boto3_lambda import LambdaClient
 
-    from local_aws.front_apis import HttpApi
-    from local_aws.front_routes import Match, Route
+    from local_aws.front.apis import HttpApi
+    from local_aws.front.routes import Match, Route
 
 # "Lambda quotas", in the Lambda guide.
 _EVENT_LIMIT = 6 * 1024 * 1024
@@ -102,8 +102,8 @@ class Functions:
         except BotoCoreError as error:
             return message(_INTERNAL, why=f"the local AWS cannot be reached: {error}")
         if answer.get("FunctionError"):
-            return front_reply.from_function_error(result)
-        return front_reply.from_payload(result)
+            return reply.from_function_error(result)
+        return reply.from_payload(result)
 
 
 class Clients:

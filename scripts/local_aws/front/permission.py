@@ -11,12 +11,12 @@ import json
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from local_aws.front_routes import DEFAULT
+from local_aws.front.routes import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from local_aws.front_routes import Route
+    from local_aws.front.routes import Route
 
 _SERVICE = "apigateway.amazonaws.com"
 _ACTIONS = ("lambda:InvokeFunction", "lambda:*", "*")

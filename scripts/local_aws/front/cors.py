@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from local_aws.front_reply import Reply
+from local_aws.front.reply import Reply
 
 if TYPE_CHECKING:
-    from local_aws.front_event import Request
+    from local_aws.front.event import Request
 
 _PREFIX = "access-control-"
 

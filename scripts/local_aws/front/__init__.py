@@ -21,11 +21,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request as WsgiRequest
 from werkzeug.wrappers import Response as WsgiResponse
 
-from local_aws.front_apis import HttpApi, HttpApis, choose
-from local_aws.front_event import Request
-from local_aws.front_functions import Clients, Functions
-from local_aws.front_reply import Reply, message
-from local_aws.front_routes import match
+from local_aws.front.apis import HttpApi, HttpApis, choose
+from local_aws.front.event import Request
+from local_aws.front.functions import Clients, Functions
+from local_aws.front.reply import Reply, message
+from local_aws.front.routes import match
 from local_aws.web import HEADERS, WebServer
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from local_aws.front_routes import Match
+    from local_aws.front.routes import Match
 
 # Everything else arrives base64-encoded, forms (application/x-www-form-urlencoded) included.
 _TEXT = frozenset({"application/javascript", "application/json", "application/xml"})
