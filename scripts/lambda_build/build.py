@@ -27,6 +27,7 @@ from lambda_build.bytecode import Compiler, compile_members, find_compiler
 from lambda_build.cache import Cache, directory_written_aside, locked, sha256_of, written_aside
 from lambda_build.errors import SourceError
 from lambda_build.fetch import fetch
+from lambda_build.findings import refuse
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
 from lambda_build.lock import Lock, Pin, check_lock, lock_path, read_lock
 from lambda_build.manifest import file_rows, read_manifest, sbom, staged_tree, write_manifest
@@ -229,10 +230,7 @@ def _laid_out(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
     source = source_members(inputs.source)
     record = _record(inputs, wheels)
     plain = lay_out(source, [record], *(wheel_members(wheel) for wheel in wheels))
-    if function.handler is not None:
-        check.check_handler(plain, function.handler, function.target)
-    check.check_machine(plain, function.target)
-    check.check_size(plain)
+    suspect = refuse(check.check_layout(plain, function.target, function.handler))
     layout, compiler, warnings = _with_bytecode(plain, source, wheels, inputs, cache)
     pins = inputs.lock.pins if inputs.lock else ()
     return layout, {
@@ -247,7 +245,7 @@ def _laid_out(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
         "lock": inputs.lock.text if inputs.lock else None,
         "packages": _versions(wheels),
         "bytecode": compiler and compiler.version,
-        "warnings": warnings,
+        "warnings": [*suspect, *warnings],
         "unzipped_bytes": layout.size,
         "files": file_rows(layout),
         "sbom": sbom(function.name, pins),
@@ -346,7 +344,7 @@ def _is_current(manifest: Mapping[str, Any], inputs: Inputs) -> bool:
     if manifest.get("digest") != inputs.digest:
         return False
     # A package that lacks bytecode for want of a Python is built again once there is one.
-    wanting = manifest["bytecode"] is None and manifest["warnings"] == [_no_compiler(inputs)]
+    wanting = manifest["bytecode"] is None and _no_compiler(inputs) in manifest["warnings"]
     return not (wanting and find_compiler(inputs.function.target.python))
 
 

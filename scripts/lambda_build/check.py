@@ -1,4 +1,7 @@
-"""What cannot run on Lambda is refused here, before anything is written."""
+"""What cannot run on Lambda is found here, before anything is written.
+
+`check_layout` is the one entry: a build refuses what it finds, and `verify` lists it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import zipfile
 from typing import TYPE_CHECKING, Self
 
 from lambda_build.errors import HandlerError, SizeError, SourceError, WheelError
+from lambda_build.findings import Finding, found_by, refuse
 from lambda_build.layout import InFile, InZip, read_content
 from lambda_build.target import Architecture
 
@@ -31,6 +35,24 @@ _SCOPES = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda),
     *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
 )
+
+
+def check_layout(layout: Layout, target: Target, handler: str | None) -> Iterator[Finding]:
+    """Yield everything that is wrong with a package: what fails on Lambda, and likely mistakes.
+
+    `layout` is what the function sees: where it has layers, they are in it. Each check is a
+    generator of findings; one that raises instead is caught here.
+    """
+    if handler is not None:
+        try:
+            check_handler(layout, handler, target)
+        except HandlerError as error:
+            yield found_by(error, "handler", handler)
+    yield from foreign_libraries(layout, target)
+    try:
+        check_size(layout)
+    except SizeError as error:
+        yield found_by(error, "unzipped-size", "the package")
 
 
 def check_handler(layout: Layout, handler: str, target: Target) -> None:
@@ -81,6 +103,11 @@ def check_size(layout: Layout) -> None:
 
 def check_machine(layout: Layout, target: Target) -> None:
     """Raise WheelError or SourceError for a native library of another machine, by its name."""
+    refuse(foreign_libraries(layout, target))
+
+
+def foreign_libraries(layout: Layout, target: Target) -> Iterator[Finding]:
+    """Yield the native libraries of another machine."""
     with _Reader() as reader:
         for member in layout.members:
             name = member.path.rpartition("/")[2]
@@ -91,11 +118,16 @@ def check_machine(layout: Layout, target: Target) -> None:
                 continue
             machine = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
             if machine != _ELF_MACHINES[target.architecture]:
-                error = SourceError if member.origin == "source" else WheelError
-                raise error(
-                    f"{member.path} (from {member.origin}) is a library for "
-                    f"{_ELF_NAMES.get(machine, f'machine {machine}')}, and the function runs on "
-                    f"{target.architecture}.\nUse a build of it for {target.architecture}."
+                yield Finding(
+                    code="wrong-machine",
+                    thing=member.path,
+                    cause=(
+                        f"{member.path} (from {member.origin}) is a library for "
+                        f"{_ELF_NAMES.get(machine, f'machine {machine}')}, and the function runs "
+                        f"on {target.architecture}."
+                    ),
+                    next_step=f"Use a build of it for {target.architecture}.",
+                    error=SourceError if member.origin == "source" else WheelError,
                 )
 
 
