@@ -30,7 +30,14 @@ from lambda_build.fetch import fetch
 from lambda_build.findings import refuse
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
 from lambda_build.lock import Lock, Pin, check_lock, lock_path, read_lock
-from lambda_build.manifest import file_rows, read_manifest, sbom, staged_tree, write_manifest
+from lambda_build.manifest import (
+    RECORD_FILE,
+    file_rows,
+    read_manifest,
+    sbom,
+    staged_tree,
+    write_manifest,
+)
 from lambda_build.projects import ProjectTree, project_wheel, read_project
 from lambda_build.requirements import Requirements, read_requirements
 from lambda_build.resolve import Resolution, locate, resolve
@@ -47,10 +54,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # Raised when the same inputs would give another package: it is part of every digest.
-_FORMAT = 1
-
-# What every package says of itself, at its root.
-RECORD_FILE = "lambda_build.json"
+_FORMAT = 2
 
 # How long a staged folder that nothing names any more is kept: a plan may still be reading it.
 _KEPT_S = 24 * 3600
@@ -321,6 +325,7 @@ def _record(inputs: Inputs, wheels: Sequence[Wheel]) -> Member:
     said = {
         "architecture": inputs.function.target.architecture,
         "digest": inputs.digest,
+        "handler": inputs.function.handler,
         "lock": inputs.lock.digest if inputs.lock else None,
         "packages": _versions(wheels),
         "runtime": inputs.function.target.runtime,

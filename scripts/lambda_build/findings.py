@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ class Finding:
     code: str  # for programs, and never renamed: `wrong-machine`
     severity: Severity = Severity.ERROR
     thing: str  # a path in the package, a distribution, or the ZIP's name
+    others: tuple[str, ...] = ()  # of which the same is to be said
     cause: str  # whole sentences, which name the thing
     next_step: str = ""
     error: type[LambdaBuildError] = LambdaBuildError  # what a build refuses it with
@@ -35,7 +36,8 @@ class Finding:
     @property
     def text(self) -> str:
         """The cause and the next step, for a person."""
-        return f"{self.cause}\n{self.next_step}" if self.next_step else self.cause
+        likewise = f"So it is with {_listed(self.others)}." if self.others else ""
+        return "\n".join(filter(None, (self.cause, likewise, self.next_step)))
 
 
 def found_by(error: LambdaBuildError, code: str, thing: str) -> Finding:
@@ -50,8 +52,16 @@ def refuse(findings: Iterable[Finding]) -> list[str]:
     errors = [finding for finding in found if finding.severity is Severity.ERROR]
     if not errors:
         return [finding.text for finding in found]
-    first, *others = errors
-    alike = [finding.thing for finding in others if finding.code == first.code]
-    more = f" and {len(alike) - _SHOWN} more" if len(alike) > _SHOWN else ""
-    likewise = f"\nSo is it with: {', '.join(alike[:_SHOWN])}{more}." if alike else ""
-    raise first.error(first.text + likewise)
+    first, *rest = errors
+    alike = tuple(finding.thing for finding in rest if finding.code == first.code)
+    raise first.error(replace(first, others=(*first.others, *alike)).text)
+
+
+def shown(name: str) -> str:
+    """Return a name that somebody else chose, fit for a terminal."""
+    return name if name.isprintable() else repr(name)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(shown(name) for name in names[:_SHOWN]) + more

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 
+# What every package says of itself, at its root.
+RECORD_FILE = "lambda_build.json"
+
 
 def write_manifest(path: Path, **facts: Any) -> None:
     """Write a manifest; its keys are sorted, so equal facts give equal bytes."""

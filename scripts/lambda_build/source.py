@@ -19,44 +19,49 @@ if TYPE_CHECKING:
 
 # What never helps a running function, in gitignore's syntax. A folder's own `.lambdaignore` comes
 # after these, so `!README.md` brings a file back.
-_NEVER = """
-.git/
-.hg/
-.svn/
-__pycache__/
-*.py[cod]
-.venv/
-venv/
-node_modules/
-.mypy_cache/
-.pytest_cache/
-.ruff_cache/
-.tox/
-.nox/
-.hypothesis/
-.idea/
-.vscode/
-.DS_Store
-*.swp
-*~
-.terraform/
-*.tfstate
-*.tfstate.*
-lambda_packages/
-# secrets, unless asked for by name
-.env
-.env.*
-.netrc
-.pypirc
-.aws/
-.ssh/
-id_rsa
-id_dsa
-id_ecdsa
-id_ed25519
-*.pfx
-*.p12
-""".splitlines()
+CLUTTER = [
+    ".git/",
+    ".hg/",
+    ".svn/",
+    "__pycache__/",
+    "*.py[cod]",
+    ".venv/",
+    "venv/",
+    "node_modules/",
+    ".mypy_cache/",
+    ".pytest_cache/",
+    ".ruff_cache/",
+    ".tox/",
+    ".nox/",
+    ".hypothesis/",
+    ".idea/",
+    ".vscode/",
+    ".DS_Store",
+    "*.swp",
+    "*~",
+    ".terraform/",
+    "lambda_packages/",
+]
+
+# What never enters a package unless it is asked for by name.
+SECRETS = [
+    ".env",
+    ".env.*",
+    ".netrc",
+    ".pypirc",
+    ".aws/",
+    ".ssh/",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "*.pfx",
+    "*.p12",
+    "*.tfstate",
+    "*.tfstate.*",
+]
+
+_NEVER = [*CLUTTER, *SECRETS]
 
 # What a function folder holds for the build and for people, at its top.
 _FUNCTION_ONLY = """

@@ -38,6 +38,15 @@ _AMAZON_LINUX_2023_GLIBC_MINOR = 34
 
 _MACHINES = {Architecture.X86_64: "x86_64", Architecture.ARM64: "aarch64"}
 
+# The magic numbers of their bytecode (CPython, Include/internal/pycore_magic_number.h).
+_PYC_MAGICS = {
+    Runtime.PYTHON3_11: 3495,
+    Runtime.PYTHON3_12: 3531,
+    Runtime.PYTHON3_13: 3571,
+    Runtime.PYTHON3_14: 3627,
+}
+_CR_LF = 0x0A0D_0000
+
 # The oldest glibc of any manylinux tag for the machine (PEP 513, PEP 599).
 _OLDEST_GLIBC_MINOR = {Architecture.X86_64: 5, Architecture.ARM64: 17}
 
@@ -75,6 +84,11 @@ class Target:
     def machine(self) -> str:
         """The machine's name in wheel tags and `platform.machine()`, e.g. `aarch64`."""
         return _MACHINES[self.architecture]
+
+    @property
+    def pyc_magic(self) -> int:
+        """The first four bytes of the runtime's `.pyc` files, as a little-endian number."""
+        return _PYC_MAGICS[self.runtime] | _CR_LF
 
     @property
     def glibc(self) -> str:

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 # Where the folders of `NAME.data/` are installed, below the root that Lambda imports from.
 # Headers serve a compiler, and there is none.
-_DATA_SCHEMES = {"purelib": "", "platlib": "", "scripts": "bin/", "data": ""}
+DATA_SCHEMES = {"purelib": "", "platlib": "", "scripts": "bin/", "data": ""}
 
 # RECORD's hashes are SHA-256 or better.
 _ALGORITHMS = {"sha256", "sha384", "sha512"}
 
 # What zipfile and csv raise for a file that is damaged, or made to do damage.
-_BROKEN = (
+BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -104,7 +104,7 @@ def read_wheel(file: Path, filename: str, sha256: str) -> Wheel:
                 sha256=sha256,
                 members=tuple(_members(archive, filename)),
             )
-    except _BROKEN as error:
+    except BROKEN as error:
         raise WheelError(f"{filename} is not a whole wheel: {error}") from error
 
 
@@ -122,7 +122,7 @@ def verify_wheel(wheel: Wheel) -> None:
                         f"{wheel.filename}: {member.info.filename} is not the file that its RECORD "
                         "names"
                     )
-    except _BROKEN as error:
+    except BROKEN as error:
         raise WheelError(f"{wheel.filename} is broken: {error}") from error
 
 
@@ -196,5 +196,5 @@ def _installed_path(name: str, data: str) -> str | None:
     if not name.startswith(data):
         return name
     scheme, _, rest = name.removeprefix(data).partition("/")
-    prefix = _DATA_SCHEMES.get(scheme)
+    prefix = DATA_SCHEMES.get(scheme)
     return None if prefix is None else prefix + rest
