@@ -131,7 +131,11 @@ def _deflate(member: Member, output: BinaryIO) -> int:
 
 def _pieces(member: Member) -> Iterator[bytes]:
     if isinstance(member.content, InFile):
-        with member.content.file.open("rb") as file:
+        try:
+            file = member.content.file.open("rb")
+        except FileNotFoundError as error:
+            raise changed_meanwhile(member) from error
+        with file:
             while piece := file.read(_CHUNK):
                 yield piece
     else:

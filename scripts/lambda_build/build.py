@@ -16,7 +16,6 @@ import os
 import shutil
 import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,20 +23,21 @@ from typing import TYPE_CHECKING, Any
 from lambda_build import check
 from lambda_build.archive import write_archive
 from lambda_build.bytecode import Compiler, compile_members, find_compiler
-from lambda_build.cache import Cache, directory_written_aside, locked, sha256_of, written_aside
-from lambda_build.errors import SourceError
+from lambda_build.cache import (
+    Cache,
+    directory_written_aside,
+    locked,
+    sha256_of,
+    sweep,
+    written_aside,
+)
+from lambda_build.errors import LockError, SourceError
 from lambda_build.fetch import fetch
 from lambda_build.findings import refuse
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
 from lambda_build.lock import Lock, Pin, check_lock, lock_path, read_lock
-from lambda_build.manifest import (
-    RECORD_FILE,
-    file_rows,
-    read_manifest,
-    sbom,
-    staged_tree,
-    write_manifest,
-)
+from lambda_build.manifest import file_rows, read_manifest, sbom, staged_tree, write_manifest
+from lambda_build.process import at_once
 from lambda_build.projects import ProjectTree, project_wheel, read_project
 from lambda_build.requirements import Requirements, read_requirements
 from lambda_build.resolve import Resolution, locate, resolve
@@ -54,7 +54,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # Raised when the same inputs would give another package: it is part of every digest.
-_FORMAT = 2
+_FORMAT = 1
+
+# What every package says of itself, at its root.
+RECORD_FILE = "lambda_build.json"
 
 # How long a staged folder that nothing names any more is kept: a plan may still be reading it.
 _KEPT_S = 24 * 3600
@@ -110,8 +113,11 @@ class Artefact:
 def package(function: Function, output: Path, cache: Cache) -> Artefact:
     """Build a function's ZIP at `output`, with its manifest beside it."""
     manifest_path = output.with_suffix(".manifest.json")
-    with locked(output.with_name(f".{output.name}.lock")):
-        inputs = read_inputs(function, cache, outputs=(output, manifest_path))
+    lock = output.with_name(f".{output.name}.lock")
+    with locked(lock):
+        for path in (output, manifest_path):  # nobody else is writing them now
+            sweep(output.parent, path)
+        inputs = read_inputs(function, cache, outputs=(output, manifest_path, lock))
         kept = read_manifest(manifest_path)
         if kept is not None and _is_current(kept, inputs) and _is_archive(output, kept):
             return _artefact(inputs, output, kept, built=False)
@@ -134,13 +140,18 @@ def stage_package(function: Function, output_dir: Path, cache: Cache) -> Artefac
     A folder that is there is never changed: other inputs make another folder.
     """
     parent = output_dir / "staged" / function.name
+    # Where the output is in the source, it is no source; nor is what archive_file makes of it.
+    outputs = [output_dir / "staged", output_dir / f"{function.name}_function.zip"]
+    if not function.source.resolve().is_relative_to(output_dir.resolve()):
+        outputs.append(output_dir)
     with locked(parent / ".lock"):
-        inputs = read_inputs(function, cache)
+        inputs = read_inputs(function, cache, outputs=outputs)
         short = base64.b64decode(inputs.digest).hex()[:16]
         folder, manifest_path = parent / short, parent / f"{short}.manifest.json"
         kept = read_manifest(manifest_path)
         if kept is not None and _is_current(kept, inputs) and is_intact(staged_tree(kept, folder)):
-            os.utime(manifest_path)
+            with suppress(OSError):  # another user's; then it is kept a day from its making
+                os.utime(manifest_path)
             return _artefact(inputs, folder, kept, built=False)
         previous = _newest(parent)
         layout, facts = _laid_out(inputs, cache)
@@ -164,7 +175,9 @@ def lock_function(function: Function, *, upgrade: bool = False) -> tuple[Path, L
         raise SourceError(f"{function.name} has no requirements, so there is nothing to lock")
     requirements = read_requirements(function.requirements)
     path = lock_path(function.requirements, function.target)
-    old = read_lock(path) if path.exists() else None
+    old = None
+    with suppress(LockError):  # none yet, or one that is damaged: it is what is being mended
+        old = read_lock(path)
     preferred = old.pins if old is not None and not upgrade else ()
     lock = resolve(requirements, function.target, preferred=preferred).lock
     if old != lock:
@@ -218,7 +231,7 @@ def _locked_or_resolved(
     )
     key = f"{requirements.digest}\0{function.target}\0{function.target.glibc}"
     kept = cache.resolution(hashlib.sha256(key.encode()).hexdigest())
-    if kept.exists():
+    with suppress(LockError):  # none yet, or damaged
         return Resolution(lock=read_lock(kept), locations={}), (warning,)
     _log.info("%s: resolving %s for %s", function.name, requirements.file, function.target)
     resolution = resolve(requirements, function.target)
@@ -230,6 +243,7 @@ def _locked_or_resolved(
 def _laid_out(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
     """Return the checked layout of a package, and the facts that its manifest says of it."""
     function = inputs.function
+    cache.sweep()
     wheels = _wheels(inputs, cache)
     source = source_members(inputs.source)
     record = _record(inputs, wheels)
@@ -291,13 +305,11 @@ def _with_bytecode(
         return plain, None, [_no_compiler(inputs)]
     _log.info("%s: compiling with Python %s", name, compiler.version)
     # One process a wheel, so that each is compiled once and kept under its own hash.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        compiled = list(
-            pool.map(
-                lambda members: compile_members(members, compiler, cache),
-                [source, *(wheel_members(wheel) for wheel in wheels)],
-            )
-        )
+    compiled = at_once(
+        lambda members: compile_members(members, compiler, cache),
+        [source, *(wheel_members(wheel) for wheel in wheels)],
+        most=os.cpu_count() or 1,
+    )
     for path, reason in compiled[0].failed:
         raise SourceError(
             f"{path} is no Python {python}: {reason}\nMend it, or name it in .lambdaignore."
@@ -325,7 +337,6 @@ def _record(inputs: Inputs, wheels: Sequence[Wheel]) -> Member:
     said = {
         "architecture": inputs.function.target.architecture,
         "digest": inputs.digest,
-        "handler": inputs.function.handler,
         "lock": inputs.lock.digest if inputs.lock else None,
         "packages": _versions(wheels),
         "runtime": inputs.function.target.runtime,
@@ -386,6 +397,7 @@ def _drop_old(parent: Path) -> None:
     named = {path.name.removesuffix(".manifest.json") for path in parent.glob("*.manifest.json")}
     for path in _leftovers(parent, named):
         shutil.rmtree(path, ignore_errors=True)
+    sweep(parent)
 
 
 def _leftovers(parent: Path, named: set[str]) -> Iterator[Path]:

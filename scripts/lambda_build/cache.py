@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,13 @@ from lambda_build.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_log = logging.getLogger(__name__)
+
+# What is not yet what it will be named. Such a file outlives its writer only when that is killed.
+_ASIDE = ".aside"
+_ABANDONED_S = 24 * 3600
+_asides: set[Path] = set()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,10 +41,24 @@ class Cache:
     def default(cls) -> Cache:
         """Return $LAMBDA_BUILD_CACHE, else the `lambda-build` folder of the user's caches."""
         named = os.environ.get("LAMBDA_BUILD_CACHE")
-        if named:
-            return cls(root=Path(named).expanduser().absolute())
         home = os.environ.get("XDG_CACHE_HOME")
-        return cls(root=(Path(home) if home else Path.home() / ".cache") / "lambda-build")
+        try:
+            if named:
+                return cls(root=Path(named).expanduser().absolute())
+            folder = Path(home) if home else Path.home() / ".cache"
+        except RuntimeError as error:  # a user without a home
+            raise OutputError(
+                f"there is no folder to keep wheels in: {error}\n"
+                "Name one, e.g.:\n    export LAMBDA_BUILD_CACHE=/tmp/lambda-build"
+            ) from error
+        return cls(root=folder / "lambda-build")
+
+    def sweep(self) -> None:
+        """Remove what killed builds left behind a day ago or earlier."""
+        for folder, _, _ in os.walk(self.root):
+            if Path(folder).is_relative_to(self.root / "environments"):
+                continue
+            sweep(Path(folder), older_than_s=_ABANDONED_S)
 
     def wheel(self, sha256: str) -> Path:
         """Return where the wheel with that hash belongs."""
@@ -62,11 +86,12 @@ def written_aside(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=_ASIDE, dir=path.parent)
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error
     os.close(handle)
     aside = Path(name)
+    _asides.add(aside)
     try:
         yield aside
         aside.chmod(0o644)
@@ -75,6 +100,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         raise OutputError(_cannot_write(path, error)) from error
     finally:
         aside.unlink(missing_ok=True)
+        _asides.discard(aside)
 
 
 @contextmanager
@@ -86,36 +112,92 @@ def directory_written_aside(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        aside = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=_ASIDE, dir=path.parent))
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error
+    _asides.add(aside)
     try:
         yield aside
         aside.chmod(0o755)
-        with suppress(FileExistsError):
+        try:
             aside.rename(path)
+        except OSError as error:
+            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+                raise
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        _asides.discard(aside)
+
+
+def sweep(folder: Path, of: Path | None = None, *, older_than_s: float = 0) -> None:
+    """Remove what killed writers left in a folder: of one path, or of all that are old enough."""
+    pattern = f"{_prefix(of)}*{_ASIDE}" if of else f".*{_ASIDE}"
+    newest = time.time() - older_than_s
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            if path.stat().st_mtime <= newest:
+                _remove(path)
+
+
+def remove_asides() -> None:
+    """Remove what this process is still writing: it is about to end without finishing it."""
+    for path in list(_asides):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name}."
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock while the block runs; the operating system frees it, come what may.
 
-    Raises OutputError when the lock file cannot be made.
+    Its file is there only as long. Raises OutputError when it cannot be made.
     """
+    handle = _acquired(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise OutputError(_cannot_write(path, error)) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
+        path.unlink(missing_ok=True)  # while it is held, so the file is this one
         os.close(handle)
+
+
+def _acquired(path: Path) -> int:
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise OutputError(_cannot_write(path.parent, error)) from error
+        try:
+            _wait_for(handle, path)
+            # Whoever held it before has removed the file: then this lock keeps nobody out.
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _wait_for(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _log.info("waiting for another build, which holds %s", path)
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def sha256_of(path: Path) -> str:
@@ -125,7 +207,13 @@ def sha256_of(path: Path) -> str:
 
 
 def _cannot_write(path: Path, error: OSError) -> str:
+    # The file that was in the way may be another: a folder above, or one that was read.
+    seen = {path, path.parent}
+    other = f" ({error.filename})" if error.filename and Path(error.filename) not in seen else ""
+    # mkdir's "File exists" is about a file where a folder is needed.
+    in_the_way = isinstance(error, FileExistsError)
+    reason = os.strerror(errno.ENOTDIR) if in_the_way else error.strerror or error
     return (
-        f"{path} cannot be written: {error.strerror or error}\n"
+        f"{path} cannot be written: {reason}{other}\n"
         f"Make its folder writable, or choose another one."
     )

@@ -8,9 +8,11 @@ import logging
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from lambda_build.cache import remove_asides
 from lambda_build.errors import LambdaBuildError, UsageError
 
 if TYPE_CHECKING:
@@ -37,17 +39,19 @@ exit codes: 0 done, 2 usage, 3 requirements, 4 lock, 5 resolution, 6 network, 7 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the program with its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
     options = _parser().parse_args(arguments)
     _report_progress(verbose=options.verbose)
     try:
+        signal.signal(signal.SIGTERM, _terminate)
         options.run(options)
     except LambdaBuildError as error:
         _say(f"{_red('lambda-build:')} {error}")
-        sys.exit(error.exit_code)
+        _end(error.exit_code)
     except KeyboardInterrupt:
         _say("lambda-build: interrupted; nothing half-made was left behind")
-        sys.exit(128 + signal.SIGINT)
+        _end(128 + signal.SIGINT)
+    except _Terminated:
+        _end(128 + signal.SIGTERM)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -162,6 +166,8 @@ def _functions(options: argparse.Namespace) -> list[Function]:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} goes with --source; functions say it in function.json")
         return find_functions(Path(), options.names)
+    if options.requirements and options.no_requirements:
+        raise UsageError("--requirements and --no-requirements do not go together")
     if options.names:
         raise UsageError(f"--source is instead of names, and there is {options.names[0]}")
     return [
@@ -242,6 +248,20 @@ def _coloured(text: str, colour: int) -> str:
     return f"\x1b[{colour}m{text}\x1b[0m"
 
 
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
 def _terminate(*_: object) -> NoReturn:
     # As for Ctrl-C: temporary files go, locks are freed.
-    sys.exit(128 + signal.SIGTERM)
+    raise _Terminated
+
+
+def _end(exit_code: int) -> NoReturn:
+    """End now, also where a thread still waits for a slow server, with nothing left behind."""
+    if threading.active_count() > 1:
+        remove_asides()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
+    sys.exit(exit_code)

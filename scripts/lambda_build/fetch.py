@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lambda_build.cache import sha256_of, written_aside
 from lambda_build.errors import FetchError, HashMismatchError, WheelError
+from lambda_build.process import at_once
 from lambda_build.wheel import Wheel, rank, read_wheel, verify_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     import httpx
 
@@ -46,11 +46,12 @@ def fetch(
     missing = [pin for pin in pins if not _is_whole(cache.wheel(pin.sha256), pin)]
     if missing:
         locations = locate(missing)
-        with _client() as client, ThreadPoolExecutor(_AT_ONCE) as pool:
-            for _ in pool.map(
-                lambda pin: _bring(pin, locations[pin.sha256], cache, client), missing
-            ):
-                pass
+        with _client() as client:
+            at_once(
+                lambda pin: _bring(pin, locations[pin.sha256], cache, client),
+                missing,
+                most=_AT_ONCE,
+            )
     return tuple(read_wheel(cache.wheel(pin.sha256), pin.filename, pin.sha256) for pin in pins)
 
 
@@ -79,7 +80,7 @@ def _bring(pin: Pin, location: str, cache: Cache, client: httpx.Client) -> None:
         if scheme in {"http", "https"}:
             _download(location, aside, client)
         else:
-            shutil.copyfile(unquote(urlsplit(location).path) if scheme else location, aside)
+            _copy(Path(unquote(urlsplit(location).path) if scheme else location), aside)
         found = sha256_of(aside)
         if found != pin.sha256:
             raise HashMismatchError(
@@ -88,6 +89,18 @@ def _bring(pin: Pin, location: str, cache: Cache, client: httpx.Client) -> None:
                 "Somebody may have replaced it, or a proxy answered in its place."
             )
         verify_wheel(read_wheel(aside, pin.filename, pin.sha256))
+
+
+def _copy(file: Path, aside: Path) -> None:
+    try:
+        opened = file.open("rb")
+    except OSError as error:
+        raise FetchError(
+            f"{file} cannot be read: {error.strerror}\n"
+            "It is where the requirements' --find-links, or a local index, says that a wheel is."
+        ) from error
+    with opened, aside.open("wb") as output:
+        shutil.copyfileobj(opened, output)
 
 
 def _download(url: str, file: Path, client: httpx.Client) -> None:
@@ -99,7 +112,7 @@ def _download(url: str, file: Path, client: httpx.Client) -> None:
                 answer.raise_for_status()
                 for chunk in answer.iter_bytes():
                     output.write(chunk)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             status = getattr(getattr(error, "response", None), "status_code", 500)
             if attempt == _ATTEMPTS or status < 500:  # noqa: PLR2004 - a refusal stays one
                 raise FetchError(_cannot_fetch(url, error)) from error
@@ -110,8 +123,10 @@ def _download(url: str, file: Path, client: httpx.Client) -> None:
 def _cannot_fetch(url: str, error: Exception) -> str:
     # Credentials may stand in the address; they stay out of messages and logs.
     parts = urlsplit(url)
-    shown = f"{parts.scheme}://{parts.hostname}{parts.path}"
-    reason = str(error).replace(url, shown) or type(error).__name__
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    answer = getattr(error, "response", None)
+    reason = f"{answer.status_code} {answer.reason_phrase}" if answer is not None else str(error)
+    reason = reason.replace(url, shown) or type(error).__name__
     return (
         f"{shown} cannot be fetched: {reason}\n"
         "Check the network and the proxy (HTTPS_PROXY), then run the command again: what was "

@@ -12,7 +12,9 @@ from lambda_build.process import run
 
 _ASK = (
     "import sys; "
-    "print('%d.%d' % sys.version_info[:2], sys.implementation.name, sys.prefix == sys.base_prefix)"
+    "print('%d.%d' % sys.version_info[:2], sys.implementation.name, sys.prefix == sys.base_prefix, "
+    # An alpha's or a beta's bytecode is not the release's.
+    "sys.version_info.releaselevel in {'final', 'candidate'})"
 )
 
 
@@ -50,4 +52,4 @@ def _is_cpython(path: Path, minor: str) -> bool:
         answer = run([path, "-I", "-c", _ASK], timeout_s=10)
     except (ToolError, OSError):
         return False
-    return answer.returncode == 0 and answer.stdout.split() == [minor, "cpython", "True"]
+    return answer.returncode == 0 and answer.stdout.split() == [minor, "cpython", "True", "True"]

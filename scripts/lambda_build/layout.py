@@ -140,7 +140,10 @@ def read_content(content: InFile | InZip | InMemory) -> bytes:
 
 def read_verified(member: Member) -> bytes:
     """Return a member's bytes; SourceError when they are not those that were hashed before."""
-    data = read_content(member.content)
+    try:
+        data = read_content(member.content)
+    except FileNotFoundError as error:
+        raise changed_meanwhile(member) from error
     if isinstance(member.content, InFile) and hashlib.sha256(data).hexdigest() != member.sha256:
         raise changed_meanwhile(member)
     return data

@@ -9,13 +9,17 @@ import shlex
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 from lambda_build.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +35,27 @@ def die_with_parent() -> None:
     """
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def at_once(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], *, most: int
+) -> list[_Result]:
+    """Return what a function makes of each item, in order, with up to `most` at a time.
+
+    The first error is raised when what was begun has ended, an interrupt at once: whoever presses
+    Ctrl-C does not wait for a server that is slow.
+    """
+    pool = ThreadPoolExecutor(most)
+    wait = True
+    try:
+        return list(pool.map(function, items))
+    except Exception:
+        raise
+    except BaseException:
+        wait = False
+        raise
+    finally:
+        pool.shutdown(wait=wait, cancel_futures=True)
 
 
 def run(
@@ -61,7 +86,7 @@ def run(
             check=False,
             preexec_fn=die_with_parent,
         )
-    except FileNotFoundError as error:
-        raise ToolError(f"{words[0]} is not there: {error.strerror}") from error
+    except OSError as error:
+        raise ToolError(f"{words[0]} cannot be run: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{words[0]} did not end within {timeout_s:.0f} s") from error

@@ -49,14 +49,27 @@ def project_wheel(tree: ProjectTree, target: Target, cache: Cache) -> Wheel:
         return _checked(read_wheel(wheel, wheel.name, tree.digest), target)
     cached = cache.project_wheel(tree.digest)
     name = cached.with_suffix(".name")
-    if not (cached.is_file() and name.is_file()):
-        with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-            built = _build(tree, Path(folder))
-            with written_aside(cached) as aside:
-                shutil.copyfile(built, aside)
-            with written_aside(name) as aside:
-                aside.write_text(built.name, "utf-8")
-    return _checked(read_wheel(cached, name.read_text("utf-8"), tree.digest), target)
+    if (kept := _kept(cached, name, tree.digest)) is not None:
+        return _fitting(kept, target)
+    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
+        built = _build(tree, Path(folder))
+        # Before it is kept: what a backend makes may be broken as well.
+        _checked(read_wheel(built, built.name, tree.digest), target)
+        with written_aside(name) as aside:
+            aside.write_text(built.name, "utf-8")
+        with written_aside(cached) as aside:
+            shutil.copyfile(built, aside)
+        return read_wheel(cached, built.name, tree.digest)
+
+
+def _kept(file: Path, name: Path, digest: str) -> Wheel | None:
+    """Return the wheel that was built before; None when there is none, or it was damaged since."""
+    try:
+        kept = read_wheel(file, name.read_text("utf-8"), digest)
+        verify_wheel(kept)
+    except (OSError, ValueError, WheelError):
+        return None
+    return kept
 
 
 def _build(tree: ProjectTree, folder: Path) -> Path:
@@ -66,7 +79,7 @@ def _build(tree: ProjectTree, folder: Path) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.file, place)
         place.chmod(0o755 if file.executable else 0o644)
-    result = uv("build", "--wheel", "--quiet", "--out-dir", folder / "out", copy)
+    result = uv("build", "--wheel", "--out-dir", folder / "out", copy)
     wheels = sorted((folder / "out").glob("*.whl"))
     if result.returncode or not wheels:
         raise ToolError(
@@ -77,11 +90,15 @@ def _build(tree: ProjectTree, folder: Path) -> Path:
 
 
 def _checked(wheel: Wheel, target: Target) -> Wheel:
+    verify_wheel(wheel)
+    return _fitting(wheel, target)
+
+
+def _fitting(wheel: Wheel, target: Target) -> Wheel:
     if rank(wheel.filename, target) is None:
         raise WheelError(
             f"{wheel.filename} does not run on {target} (glibc {target.glibc}).\n"
             "A path requirement with native code has to be built where the target runs; name the "
             "wheel instead of the folder."
         )
-    verify_wheel(wheel)
     return wheel

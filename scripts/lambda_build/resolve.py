@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -21,6 +22,7 @@ from lambda_build.errors import (
     WheelError,
 )
 from lambda_build.lock import Lock, Pin
+from lambda_build.requirements import expand_variables
 from lambda_build.uv import uv
 from lambda_build.wheel import rank
 
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from lambda_build.target import Target
 
 _PINNED = re.compile(r"[A-Za-z0-9._-]+==")
+
+# Where uv reads indexes from, besides its configuration: `URL` or `NAME=URL`, with spaces between.
+_INDEX_VARIABLES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+_INDEX_NAME = re.compile(r"^[\w.-]+=")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +92,10 @@ def resolve(
             requirements_digest=requirements.digest,
             pins=tuple(pin for pin, _ in sorted(chosen.values(), key=lambda pair: pair[0].name)),
         ),
-        locations={pin.sha256: location for pin, location in chosen.values()},
+        locations={
+            pin.sha256: _with_credentials(location, requirements)
+            for pin, location in chosen.values()
+        },
     )
 
 
@@ -115,8 +124,24 @@ def locate(pins: Sequence[Pin], requirements: Requirements, target: Target) -> d
         file = next((f for f in offered.get(pin.name, []) if f.sha256 == pin.sha256), None)
         if file is None:
             raise HashMismatchError(_not_offered(pin, offered.get(pin.name, [])))
-        locations[pin.sha256] = file.location
+        locations[pin.sha256] = _with_credentials(file.location, requirements)
     return locations
+
+
+def _with_credentials(location: str, requirements: Requirements) -> str:
+    """Return an address with the credentials that the index on its host was asked with.
+
+    uv leaves them out of what it prints. They are for the download only, and are never written.
+    """
+    said = [option.value or "" for option in requirements.options if "index" in option.name]
+    said += [word for name in _INDEX_VARIABLES for word in os.environ.get(name, "").split()]
+    wanted = urlsplit(location)
+    for address in said:
+        index = urlsplit(expand_variables(_INDEX_NAME.sub("", address)))
+        user, at, host = index.netloc.rpartition("@")
+        if at and (index.scheme, host) == (wanted.scheme, wanted.netloc):
+            return urlunsplit(wanted._replace(netloc=f"{user}@{host}"))
+    return location
 
 
 def _pylock(
@@ -143,6 +168,11 @@ def _refusal(stderr: str, requirements: Requirements, target: Target) -> LambdaB
     """Return the error that uv's words mean, with uv's words in it."""
     said = stderr.strip().removeprefix("error: ")
     where = f"{requirements.file}, for {target}"
+    if "valid authentication credentials" in said or "403 Forbidden" in said:
+        return FetchError(
+            f"{where}: the package index wants other credentials.\n{said}\n"
+            "Check those in the index's address, in ~/.netrc or in uv's settings."
+        )
     if "no usable wheels" in said or "no wheels with a matching" in said:
         return WheelError(
             f"{where}: {said}\n\n"

@@ -22,6 +22,8 @@ def answer(query_text: str) -> dict[str, str]:
     machine gets into a plan. Raises LambdaBuildError for whatever cannot be built.
     """
     query = _query(query_text)
+    if {"/", "\0"} & set(query["name"]) or query["name"] in {"", ".", ".."}:
+        raise UsageError(f"{query['name']!r} is no name of an artefact: it becomes a file's name")
     source = Path(query["source"])
     requirements = query["requirements"]
     function = Function(
@@ -46,6 +48,12 @@ def _query(text: str) -> dict[str, str]:
         query = json.loads(text)
     except ValueError as error:
         raise UsageError(f"stdin is not JSON: {error}; this command is for Terraform") from error
-    if not isinstance(query, dict) or query.keys() != _QUERY:
-        raise UsageError(f"the query must be an object with the keys {', '.join(sorted(_QUERY))}")
+    if (
+        not isinstance(query, dict)
+        or query.keys() != _QUERY
+        or not all(isinstance(value, str) for value in query.values())
+    ):
+        raise UsageError(
+            f"the query must be an object of strings with the keys {', '.join(sorted(_QUERY))}"
+        )
     return query
