@@ -6,24 +6,24 @@ python-terraform 0.10.1 is from 2019: of its methods `cmd` is used, which takes 
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import boto3
-from local_aws.bedrock import BedrockStandIn
-from local_aws.front import Front
 from local_aws.providers import find_providers
-from local_aws.server import LocalAws
 from local_aws.stack import Stack
 from python_terraform import IsFlagged, Terraform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import ExitStack
-    from pathlib import Path
 
 _LIMIT_S = 300
 
@@ -102,29 +102,42 @@ class AppliedStack:
 
 def apply_stack(project: Path, folder: Path, exits: ExitStack) -> AppliedStack:
     """Start an AWS, apply the stack to it, and leave both to `exits` to undo."""
-    bedrock = exits.enter_context(BedrockStandIn())
-    aws = exits.enter_context(
-        LocalAws(
-            folder,
-            function_environment={"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock.endpoint_url},
-        )
-    )
-    front = exits.enter_context(Front(aws.endpoint_url))
+    told = _serve(folder, exits)
     providers = find_providers(folder)
     stack = Stack(
-        project=project, work_dir=folder, environment=aws.environment, providers=providers
+        project=project, work_dir=folder, environment=told["environment"], providers=providers
     )
     stack.prepare()
     applied = AppliedStack(
         root=stack.root,
-        environment={**aws.environment, **providers.environment, "CHECKPOINT_DISABLE": "1"},
-        endpoint_url=aws.endpoint_url,
-        front_url=front.url,
+        environment={
+            **told["environment"],
+            **providers.environment,
+            "CHECKPOINT_DISABLE": "1",
+        },
+        endpoint_url=told["environment"]["AWS_ENDPOINT_URL"],
+        front_url=told["front_url"],
         providers=str(providers),
     )
     _expect_success(applied.run("init", input=False))
     _expect_success(applied.run("apply", input=False, auto_approve=IsFlagged, parallelism=20))
     return applied
+
+
+def _serve(folder: Path, exits: ExitStack) -> dict[str, Any]:
+    """Start an AWS in a process of its own, and return what it tells."""
+    server = exits.enter_context(
+        subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("serve_local_aws.py"), folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    )
+    # Popen's own exit closes stdin, which ends the server, and waits for it.
+    assert server.stdout is not None
+    told: dict[str, Any] = json.loads(server.stdout.readline())
+    return told
 
 
 def _expect_success(run: Run) -> None:
