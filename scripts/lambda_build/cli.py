@@ -8,9 +8,8 @@ import logging
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeAlias
 
 from lambda_build.cache import remove_asides
 from lambda_build.errors import LambdaBuildError, UsageError
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from lambda_build.function import Function
     from lambda_build.lock import Lock
 
+    _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
+
 _EXAMPLES = """\
 examples:
   lambda-build package                    every function of this project, into lambda_packages/
@@ -31,9 +32,33 @@ examples:
   lambda-build package --source src --architecture arm64 --runtime python3.13 --output app.zip
   lambda-build lock                       choose versions, and write them down with their hashes
   lambda-build lock --upgrade chat        choose the newest ones
+  lambda-build verify app.zip             what is wrong with a ZIP, whoever made it
+  lambda-build diff old.zip new.zip       what differs: packages, versions, files
 
 exit codes: 0 done, 2 usage, 3 requirements, 4 lock, 5 resolution, 6 network, 7 hash, 8 wheel,
-  9 source, 10 handler, 11 conflict, 12 size, 13 output, 14 tool, 130 interrupted
+  9 source, 10 handler, 11 conflict, 12 size, 13 output, 14 tool, 16 verification,
+  130 interrupted; of diff also 1: they differ
+"""
+
+_VERIFY_EXAMPLES = """\
+examples:
+  lambda-build verify lambda_packages/chat.zip
+                                          a ZIP of this tool: it says what it was built for
+  lambda-build verify app.zip --runtime python3.13 --architecture arm64 --handler app.handler
+                                          a ZIP of pip, uv, sam or Lambda's console
+  lambda-build verify app.zip --layer numpy.zip --layer shared.zip
+                                          with the layers that it has, in Lambda's order
+  lambda-build verify app.zip --json | jq '.findings[] | select(.severity == "error")'
+
+exit codes: 0 no error was found, 2 usage, 16 errors were found
+"""
+
+_DIFF_EXAMPLES = """\
+examples:
+  lambda-build diff old.zip new.zip
+  lambda-build diff old.zip new.zip --json | jq .packages
+
+exit codes: 0 the content is the same, 1 it differs, 2 usage, 16 a ZIP cannot be read
 """
 
 
@@ -46,12 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         options.run(options)
     except LambdaBuildError as error:
         _say(f"{_red('lambda-build:')} {error}")
-        _end(error.exit_code)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _say("lambda-build: interrupted; nothing half-made was left behind")
-        _end(128 + signal.SIGINT)
+        _end_at_once(128 + signal.SIGINT)
     except _Terminated:
-        _end(128 + signal.SIGTERM)
+        _end_at_once(128 + signal.SIGTERM)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -94,9 +119,50 @@ def _parser() -> argparse.ArgumentParser:
         description="Reads a query as JSON from stdin, stages the package, prints JSON.",
     )
     terraform.set_defaults(run=_terraform)
-    for command in (package, lock, terraform):
+    verify, diff = _add_verify(commands), _add_diff(commands)
+    for command in (package, lock, terraform, verify, diff):
         command.add_argument("--verbose", action="store_true", help="say what is run")
     return parser
+
+
+def _add_verify(commands: _Commands) -> argparse.ArgumentParser:
+    verify = commands.add_parser(
+        "verify",
+        help="say what is wrong with a ZIP",
+        description="Checks everything that a build promises on a ZIP that anyone made.",
+        epilog=_VERIFY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verify.add_argument("zip", type=Path, metavar="ZIP", help="a function's package")
+    verify.add_argument("--runtime", help="as deployed (default: as built, else python3.11)")
+    verify.add_argument("--architecture", help="as deployed (default: as built, else x86_64)")
+    verify.add_argument("--handler", metavar="MODULE.FUNCTION", help="(default: as built)")
+    verify.add_argument(
+        "--layer",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="ZIP",
+        help="a layer that the function has; in order, and as often as needed",
+    )
+    verify.add_argument("--json", action="store_true", help="print the report as JSON")
+    verify.set_defaults(run=_verify)
+    return verify
+
+
+def _add_diff(commands: _Commands) -> argparse.ArgumentParser:
+    diff = commands.add_parser(
+        "diff",
+        help="say what differs between two ZIPs",
+        description="Says what differs between two ZIPs, by package, version and file.",
+        epilog=_DIFF_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    diff.add_argument("before", type=Path, metavar="A.zip")
+    diff.add_argument("after", type=Path, metavar="B.zip")
+    diff.add_argument("--json", action="store_true", help="print the difference as JSON")
+    diff.set_defaults(run=_diff)
+    return diff
 
 
 def _add_function(command: argparse.ArgumentParser) -> None:
@@ -155,6 +221,46 @@ def _terraform(_: argparse.Namespace) -> None:
     os.dup2(2, 1)
     with answer:
         json.dump(terraform.answer(sys.stdin.read()), answer)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from lambda_build.errors import VerificationError  # noqa: PLC0415 - as above
+    from lambda_build.reports import report_json, report_lines, summary  # noqa: PLC0415
+    from lambda_build.verify import verify  # noqa: PLC0415
+
+    report = verify(
+        options.zip,
+        runtime=options.runtime,
+        architecture=options.architecture,
+        handler=options.handler,
+        layers=options.layer,
+    )
+    if options.json:
+        print(json.dumps(report_json(report), indent=2))
+    else:
+        for line in report_lines(report, _painted):
+            print(line)
+    if report.errors:
+        raise VerificationError(f"{summary(report)}; it would not work on Lambda")
+
+
+def _painted(text: str, severity: str) -> str:
+    return _coloured(text, 31 if severity == "error" else 33, sys.stdout)
+
+
+def _diff(options: argparse.Namespace) -> None:
+    from lambda_build.diff import compare  # noqa: PLC0415 - --help needs none of it
+    from lambda_build.reports import difference_json, difference_lines  # noqa: PLC0415
+
+    difference = compare(options.before, options.after)
+    if options.json:
+        print(json.dumps(difference_json(difference), indent=2))
+    else:
+        for line in difference_lines(difference):
+            print(line)
+    if not difference.is_same:
+        sys.stdout.flush()
+        sys.exit(1)
 
 
 def _functions(options: argparse.Namespace) -> list[Function]:
@@ -242,8 +348,8 @@ def _yellow(text: str) -> str:
     return _coloured(text, 33)
 
 
-def _coloured(text: str, colour: int) -> str:
-    if os.environ.get("NO_COLOR") or not sys.stderr.isatty():
+def _coloured(text: str, colour: int, stream: TextIO | None = None) -> str:
+    if os.environ.get("NO_COLOR") or not (stream or sys.stderr).isatty():
         return text
     return f"\x1b[{colour}m{text}\x1b[0m"
 
@@ -257,11 +363,9 @@ def _terminate(*_: object) -> NoReturn:
     raise _Terminated
 
 
-def _end(exit_code: int) -> NoReturn:
-    """End now, also where a thread still waits for a slow server, with nothing left behind."""
-    if threading.active_count() > 1:
-        remove_asides()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(exit_code)
-    sys.exit(exit_code)
+def _end_at_once(exit_code: int) -> NoReturn:
+    """End also while threads wait for a slow server, which Python would wait for, too."""
+    remove_asides()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)

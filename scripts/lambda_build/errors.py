@@ -13,7 +13,9 @@ LambdaBuildError                1  the root; never raised itself
 ├── ConflictError              11  two origins write one path with different content
 ├── SizeError                  12  the package is larger than Lambda allows
 ├── OutputError                13  the result cannot be written
-└── ToolError                  14  a program that the build needs is missing or failed
+├── ToolError                  14  a program that the build needs is missing or failed
+├── ImportsError               15  an import of the source would fail on Lambda
+└── VerificationError          16  an archive that somebody made would not work on Lambda
 """
 
 from __future__ import annotations
@@ -105,3 +107,15 @@ class ToolError(LambdaBuildError):
     """A program that the build needs is missing or failed."""
 
     exit_code = 14
+
+
+class ImportsError(LambdaBuildError):
+    """An import of the source would fail on Lambda."""
+
+    exit_code = 15
+
+
+class VerificationError(LambdaBuildError):
+    """An archive that somebody made would not work on Lambda, or cannot be read."""
+
+    exit_code = 16

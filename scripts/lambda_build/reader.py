@@ -94,7 +94,7 @@ def read_archive(file: Path, magic: int) -> Archive:
     """
     try:
         size = file.stat().st_size
-        opened = _Bounded(file)
+        opened = Bounded(file)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
     with opened:
@@ -118,13 +118,14 @@ def read_archive(file: Path, magic: int) -> Archive:
             )
 
 
-class _Bounded(io.FileIO):
+class Bounded(io.FileIO):
     """A file of which nobody reads a large part at once: zipfile takes a directory whole."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(file)
 
     def read(self, size: int | None = -1, /) -> bytes:
+        """Read as any file; BadZipFile for a piece that is larger than any directory."""
         if size is not None and size > _LARGEST_DIRECTORY_BYTES:
             raise zipfile.BadZipFile("its directory is larger than any package's")
         return super().read(size) or b""
@@ -137,6 +138,7 @@ def _read(file: Path, size: int, archive: zipfile.ZipFile, magic: int) -> Archiv
     findings = list(_structure(entries))
     unsafe = {id(entry) for entry in entries if not _is_safe(entry)}
     whole: dict[str, Entry] = {}
+    damaged: dict[str, list[str]] = {}
     for entry in entries:
         if id(entry) in unsafe or entry.kind == stat.S_IFDIR or _is_closed(entry):
             continue
@@ -146,7 +148,17 @@ def _read(file: Path, size: int, archive: zipfile.ZipFile, magic: int) -> Archiv
         try:
             whole[entry.name] = _hashed(archive, entry, magic)
         except BROKEN as error:
-            findings.append(_damaged(entry, error))
+            reason = str(error).replace(repr(entry.info.orig_filename), "it")
+            damaged.setdefault(reason, []).append(entry.name)
+    for reason, names in damaged.items():
+        findings.extend(
+            _about(
+                "damaged",
+                names,
+                f"is damaged ({shown(reason)})",
+                "Make the ZIP again, or download it again.",
+            )
+        )
     resolved, broken_links = _without_links(whole)
     return Archive(
         file=file,
@@ -175,17 +187,18 @@ def _entry(info: zipfile.ZipInfo) -> Entry:
 
 def _hashed(archive: zipfile.ZipFile, entry: Entry, magic: int) -> Entry:
     """Return the entry with what its content says; whatever is broken in it is raised."""
-    digest, head, kept = hashlib.sha256(), b"", io.BytesIO()
+    digest, head, size, kept = hashlib.sha256(), b"", 0, io.BytesIO()
     is_module = entry.name.endswith(".py")
     is_told = entry.kind == stat.S_IFLNK or entry.name.endswith(_TOLD)
     with archive.open(entry.info) as content:
         while piece := content.read(_CHUNK):
             head = head or piece[:_HEAD]
+            size += len(piece)
             digest.update(piece)
             if is_module or (is_told and kept.tell() < _LARGEST_TEXT_BYTES):
                 kept.write(piece)
     # zipfile stops where a member ends, and does not mind when that is too early.
-    if content.tell() != entry.info.file_size:
+    if size != entry.info.file_size:
         raise zipfile.BadZipFile("it ends too early")
     data = kept.getvalue()
     return replace(
@@ -401,15 +414,6 @@ def _about(
             cause=f"{shown(found[0])} {cause}.",
             next_step=next_step,
         )
-
-
-def _damaged(entry: Entry, error: Exception) -> Finding:
-    return Finding(
-        code="damaged",
-        thing=entry.name,
-        cause=f"{shown(entry.name)} is damaged: {shown(str(error))}.",
-        next_step="Make the ZIP again, or download it again.",
-    )
 
 
 def _repeated(names: list[str]) -> list[str]:
