@@ -37,17 +37,22 @@ from lambda_build.process import run  # noqa: E402
 def _environment() -> Path:
     """Return the Python of an environment that has what lambda-build needs."""
     project = _SCRIPTS.parent / ".venv"
-    if (project / ".ready").exists():
+    if _is_ready(project):
         return project / "bin" / "python"
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     key = hashlib.sha256(_LOCK.read_bytes() + python.encode()).hexdigest()[:16]
     own = Cache.default().root / "environments" / key
     with locked(own.with_suffix(".lock")):
-        if not (own / ".ready").exists():
+        if not _is_ready(own):
             shutil.rmtree(own, ignore_errors=True)
             _make(own)
             (own / ".ready").touch()
     return own / "bin" / "python"
+
+
+def _is_ready(folder: Path) -> bool:
+    # Its python is a link to another, which may have been removed since.
+    return (folder / ".ready").exists() and os.access(folder / "bin" / "python", os.X_OK)
 
 
 def _make(folder: Path) -> None:
