@@ -72,6 +72,10 @@ class Cache:
         """Return where the wheel built from a folder with that digest belongs."""
         return self.root / "projects" / f"{digest}.whl"
 
+    def native(self, digest: str) -> Path:
+        """Return where what the native files with those hashes say of themselves belongs."""
+        return self.root / "native" / f"{digest}.json"
+
     def bytecode(self, python: str, digest: str) -> Path:
         """Return where the bytecode that this exact Python makes of those modules belongs."""
         return self.root / "bytecode" / python / f"{digest}.zip"

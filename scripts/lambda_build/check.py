@@ -8,27 +8,22 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
-import zipfile
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from lambda_build.errors import HandlerError, SizeError, SourceError, WheelError
-from lambda_build.findings import Finding, found_by, refuse
-from lambda_build.layout import InFile, InZip, read_content
-from lambda_build.target import Architecture
+from lambda_build.errors import HandlerError, SizeError
+from lambda_build.findings import Finding, found_by
+from lambda_build.layout import read_content
+from lambda_build.libraries import check_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lambda_build.cache import Cache
     from lambda_build.layout import Layout, Member
     from lambda_build.target import Target
 
 # AWS, "Lambda quotas": the deployment package, unzipped, layers included.
 LARGEST_UNZIPPED_BYTES = 262_144_000
-
-# e_machine in an ELF header (System V ABI; elf.h).
-_ELF_MACHINES = {Architecture.X86_64: 62, Architecture.ARM64: 183}
-_ELF_NAMES = {62: "x86_64", 183: "arm64", 3: "i386", 40: "arm (32 bits)", 243: "riscv64"}
-_ELF_HEAD = 20
 
 # What is bound in these stays in these.
 _SCOPES = (
@@ -37,18 +32,21 @@ _SCOPES = (
 )
 
 
-def check_layout(layout: Layout, target: Target, handler: str | None) -> Iterator[Finding]:
+def check_layout(
+    layout: Layout, target: Target, handler: str | None, cache: Cache | None = None
+) -> Iterator[Finding]:
     """Yield everything that is wrong with a package: what fails on Lambda, and likely mistakes.
 
     `layout` is what the function sees: where it has layers, they are in it. Each check is a
-    generator of findings; one that raises instead is caught here.
+    generator of findings; one that raises instead is caught here. What reading the native files
+    told is kept in `cache`.
     """
     if handler is not None:
         try:
             check_handler(layout, handler, target)
         except HandlerError as error:
             yield found_by(error, "handler", handler)
-    yield from foreign_libraries(layout, target)
+    yield from check_libraries(layout, target, cache)
     try:
         check_size(layout)
     except SizeError as error:
@@ -99,63 +97,6 @@ def check_size(layout: Layout) -> None:
         f"{LARGEST_UNZIPPED_BYTES / 1e6:.1f} MB (250 MiB) with layers. Its largest parts:\n{rows}\n"
         "Drop a dependency, or deploy the function as a container image (10 GB)."
     )
-
-
-def check_machine(layout: Layout, target: Target) -> None:
-    """Raise WheelError or SourceError for a native library of another machine, by its name."""
-    refuse(foreign_libraries(layout, target))
-
-
-def foreign_libraries(layout: Layout, target: Target) -> Iterator[Finding]:
-    """Yield the native libraries of another machine."""
-    with _Reader() as reader:
-        for member in layout.members:
-            name = member.path.rpartition("/")[2]
-            if not (name.endswith(".so") or ".so." in name):
-                continue
-            head = reader.head(member)
-            if head[:4] != b"\x7fELF" or len(head) < _ELF_HEAD:
-                continue
-            machine = int.from_bytes(head[18:20], "little" if head[5] == 1 else "big")
-            if machine != _ELF_MACHINES[target.architecture]:
-                yield Finding(
-                    code="wrong-machine",
-                    thing=member.path,
-                    cause=(
-                        f"{member.path} (from {member.origin}) is a library for "
-                        f"{_ELF_NAMES.get(machine, f'machine {machine}')}, and the function runs "
-                        f"on {target.architecture}."
-                    ),
-                    next_step=f"Use a build of it for {target.architecture}.",
-                    error=SourceError if member.origin == "source" else WheelError,
-                )
-
-
-class _Reader:
-    """Reads the first bytes of members, opening each wheel once."""
-
-    def __init__(self) -> None:
-        self._archives: dict[object, zipfile.ZipFile] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for archive in self._archives.values():
-            archive.close()
-
-    def head(self, member: Member) -> bytes:
-        match member.content:
-            case InZip(file=file, info=info):
-                if file not in self._archives:
-                    self._archives[file] = zipfile.ZipFile(file)
-                with self._archives[file].open(info) as opened:
-                    return opened.read(_ELF_HEAD)
-            case InFile(file=file):
-                with file.open("rb") as opened_file:
-                    return opened_file.read(_ELF_HEAD)
-            case _:
-                return read_content(member.content)[:_ELF_HEAD]
 
 
 def _names(member: Member, target: Target) -> Iterator[str]:
