@@ -103,12 +103,12 @@ class Option:
         """Return the option with a path that means the same from any folder."""
         if self.name != "--find-links" or self.value is None or "://" in self.value:
             return str(self)
-        path = (self.line.file.parent / _path_of(self.value)).resolve()
-        if not path.exists():
+        named = self.line.file.parent / _path_of(self.value)
+        if not named.exists():
             raise RequirementsError(
-                f"{self.line}\n{path} does not exist; a path is relative to the file that names it"
+                f"{self.line}\n{named} does not exist; a path is relative to the file that names it"
             )
-        return f"{self.name} {path.as_uri()}"
+        return f"{self.name} {named.resolve().as_uri()}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -425,16 +425,17 @@ def _split(line: Line, text: str) -> tuple[str, str, Marker | None]:
 
 
 def _at(line: Line, location: str, extras: str, marker: Marker | None) -> Project:
-    path = (line.file.parent / _path_of(location)).resolve()
+    named = line.file.parent / _path_of(location)
+    path = named.resolve()
     if not path.exists():
         raise RequirementsError(
-            f"{line}\n{path} does not exist; a path is relative to the file that names it"
+            f"{line}\n{named} does not exist; a path is relative to the file that names it"
         )
     if path.is_file() and path.suffix != ".whl":
-        raise RequirementsError(f"{line}\n{path} is neither a folder nor a wheel")
+        raise RequirementsError(f"{line}\n{named} is neither a folder nor a wheel")
     if path.is_dir() and not any((path / name).is_file() for name in _PROJECT_FILES):
         raise RequirementsError(
-            f"{line}\n{path} is no Python project: it has no {' and no '.join(_PROJECT_FILES)}"
+            f"{line}\n{named} is no Python project: it has no {' and no '.join(_PROJECT_FILES)}"
         )
     _check_hash(line, path)
     return Project(line=line, path=path, extras=extras, marker=marker)

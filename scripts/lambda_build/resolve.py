@@ -36,6 +36,7 @@ _PINNED = re.compile(r"[A-Za-z0-9._-]+==")
 
 # Where uv reads indexes from, besides its configuration: `URL` or `NAME=URL`, with spaces between.
 _INDEX_VARIABLES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+_COPIES = re.compile(r"[^\s`'\"]*/lambda-build-[^/\s]+/")
 _INDEX_NAME = re.compile(r"^[\w.-]+=")
 
 
@@ -166,7 +167,8 @@ def _compile(arguments: Sequence[str | Path], requirements: Requirements, target
 
 def _refusal(stderr: str, requirements: Requirements, target: Target) -> LambdaBuildError:
     """Return the error that uv's words mean, with uv's words in it."""
-    said = stderr.strip().removeprefix("error: ")
+    # The file that uv read is a copy, which is gone when this is read.
+    said = _COPIES.sub("", stderr.strip().removeprefix("error: "))
     where = f"{requirements.file}, for {target}"
     if "valid authentication credentials" in said or "403 Forbidden" in said:
         return FetchError(

@@ -126,13 +126,14 @@ def _read(root: Path, ignored: Sequence[str], outputs: frozenset[Path]) -> tuple
         patterns = GitIgnoreSpec.from_lines(ignored)
     except ValueError as error:
         raise SourceError(f"{root / IGNORE_FILE} is not understood: {error}") from error
-    walk = _Walk(root=root.resolve(), ignored=patterns, outputs=outputs)
+    walk = _Walk(root=root.resolve(), shown=root, ignored=patterns, outputs=outputs)
     return tuple(sorted(walk.files(walk.root, "", ()), key=lambda file: file.path))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Walk:
     root: Path
+    shown: Path  # as it was given: messages name files below it
     ignored: GitIgnoreSpec
     outputs: frozenset[Path]
 
@@ -140,16 +141,16 @@ class _Walk:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
+            raise SourceError(f"{self.shown / prefix} cannot be read: {error.strerror}") from error
         for entry in entries:
             path = prefix + entry.name
             file = self._resolved(entry, path)
             if file is None:
                 continue
             if not file.is_dir():
-                yield _source_file(file, path)
+                yield _source_file(file, path, self.shown / path)
             elif file in above:
-                raise SourceError(f"{entry.path} is a link to a folder that it stands in")
+                raise SourceError(f"{self.shown / path} is a link to a folder that it stands in")
             else:
                 yield from self.files(file, f"{path}/", (*above, folder))
 
@@ -162,24 +163,25 @@ class _Walk:
         if entry.is_symlink():
             if not target.exists():  # nor does it when links lead in a circle
                 raise SourceError(
-                    f"{file} is a link to {file.readlink()}, which does not exist.\n"
+                    f"{self.shown / path} is a link to {file.readlink()}, which does not exist.\n"
                     f"Mend the link, or name it in {IGNORE_FILE}."
                 )
             if not target.is_relative_to(self.root):
                 raise SourceError(
-                    f"{file} is a link out of the source folder, to {file.readlink()}.\n"
+                    f"{self.shown / path} is a link out of the source folder, to "
+                    f"{file.readlink()}.\n"
                     f"Copy what it names, or name it in {IGNORE_FILE}."
                 )
         return None if target in self.outputs else target
 
 
-def _source_file(file: Path, path: str) -> SourceFile:
+def _source_file(file: Path, path: str, shown: Path) -> SourceFile:
     try:
         path.encode()
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
             raise SourceError(
-                f"{file} is neither a file nor a folder (a socket, pipe or device).\n"
+                f"{shown} is neither a file nor a folder (a socket, pipe or device).\n"
                 f"Remove it, or name it in {IGNORE_FILE}."
             )
         return SourceFile(
@@ -195,7 +197,7 @@ def _source_file(file: Path, path: str) -> SourceFile:
             f"Rename it, or name it in {IGNORE_FILE}."
         ) from None
     except OSError as error:
-        raise SourceError(f"{file} cannot be read: {error.strerror}") from error
+        raise SourceError(f"{shown} cannot be read: {error.strerror}") from error
 
 
 def _lines_of(file: Path) -> list[str]:

@@ -221,3 +221,11 @@ def test_a_projects_source_keeps_what_its_build_needs(tmp_path: Path) -> None:
     rubbish = ["build/a", "dist/a", "a.egg-info/b", ".git/x", "src/__pycache__/a.pyc", ".venv/a"]
     write_tree(tmp_path, dict.fromkeys([*names, *rubbish], ""))
     assert [file.path for file in read_project_source(tmp_path)] == sorted(names)
+
+
+def test_messages_name_files_as_the_folder_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write_tree(tmp_path, {"src/sub/a.py": ""}))
+    (tmp_path / "src/sub/broken").symlink_to("nowhere")
+    assert refusal(Path("src")).startswith("src/sub/broken is a link to nowhere, ")
