@@ -37,7 +37,7 @@ examples:
 
 exit codes: 0 done, 2 usage, 3 requirements, 4 lock, 5 resolution, 6 network, 7 hash, 8 wheel,
   9 source, 10 handler, 11 conflict, 12 size, 13 output, 14 tool, 15 imports, 16 verification,
-  130 interrupted; of diff also 1: they differ
+  16 verification, 130 interrupted; of diff also 1: they differ
 """
 
 _VERIFY_EXAMPLES = """\
@@ -182,6 +182,14 @@ def _add_function(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--handler", metavar="MODULE.FUNCTION", help="with --source: check that it is there"
     )
+    command.add_argument(
+        "--provided",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --source: a package that is left out because the runtime holds it, e.g. boto3; "
+        "layer:NAME for one that a layer brings (repeatable)",
+    )
 
 
 def _package(options: argparse.Namespace) -> None:
@@ -267,7 +275,15 @@ def _functions(options: argparse.Namespace) -> list[Function]:
     from lambda_build.function import find_functions, folder_function  # noqa: PLC0415
 
     if options.source is None:
-        for name in ("requirements", "no_requirements", "runtime", "architecture", "handler"):
+        flags = (
+            "requirements",
+            "no_requirements",
+            "runtime",
+            "architecture",
+            "handler",
+            "provided",
+        )
+        for name in flags:
             if getattr(options, name):
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} goes with --source; functions say it in function.json")
@@ -284,6 +300,7 @@ def _functions(options: argparse.Namespace) -> list[Function]:
             runtime=options.runtime,
             architecture=options.architecture,
             handler=options.handler,
+            provided=options.provided,
         )
     ]
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambda_build.errors import UsageError
+from lambda_build.provided import read_provided
 from lambda_build.target import Architecture, Runtime, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 DESCRIPTION_FILE = "function.json"
-_KEYS = {"description", "runtime", "architecture", "handler", "dependencies"}
+_KEYS = {"description", "runtime", "architecture", "handler", "dependencies", "provided"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +27,8 @@ class Function:
     requirements: Path | None
     target: Target
     handler: str | None
+    # Packages that are left out because Lambda has them, normalised (see `provided`).
+    provided: tuple[str, ...] = ()
 
 
 def read_function(folder: Path) -> Function:
@@ -32,16 +36,19 @@ def read_function(folder: Path) -> Function:
 
     Raises UsageError when the file is missing or says what is not understood.
     """
-    described = _described(folder / DESCRIPTION_FILE)
+    file = folder / DESCRIPTION_FILE
+    described = _described(file)
+    target = Target.parse(
+        described.get("runtime", Runtime.PYTHON3_11),
+        described.get("architecture", Architecture.X86_64),
+    )
     return Function(
         name=folder.name,
         source=folder,
         requirements=folder / "requirements.txt",
-        target=Target.parse(
-            described.get("runtime", Runtime.PYTHON3_11),
-            described.get("architecture", Architecture.X86_64),
-        ),
+        target=target,
         handler=described.get("handler"),
+        provided=read_provided(described.get("provided", ()), target, str(file)),
     )
 
 
@@ -53,21 +60,25 @@ def folder_function(
     runtime: str | None,
     architecture: str | None,
     handler: str | None,
+    provided: Sequence[str] = (),
 ) -> Function:
     """Return any folder as a function: what is not given is as its function.json says, if any."""
     described = (
         _described(folder / DESCRIPTION_FILE) if (folder / DESCRIPTION_FILE).exists() else {}
     )
     found = requirements or folder / "requirements.txt"
+    target = Target.parse(
+        runtime or described.get("runtime", Runtime.PYTHON3_11),
+        architecture or described.get("architecture", Architecture.X86_64),
+    )
+    where = "--provided" if provided else str(folder / DESCRIPTION_FILE)
     return Function(
         name=folder.resolve().name,
         source=folder,
         requirements=found if has_requirements else None,
-        target=Target.parse(
-            runtime or described.get("runtime", Runtime.PYTHON3_11),
-            architecture or described.get("architecture", Architecture.X86_64),
-        ),
+        target=target,
         handler=handler or described.get("handler"),
+        provided=read_provided(provided or described.get("provided", ()), target, where),
     )
 
 
@@ -102,9 +113,12 @@ def _described(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {error}") from error
     if not isinstance(described, dict) or not all(
-        isinstance(value, str) for value in described.values()
+        isinstance(value, str) for key, value in described.items() if key != "provided"
     ):
         raise UsageError(f"{file} is not an object of strings")
+    provided = described.get("provided", [])
+    if not isinstance(provided, list) or not all(isinstance(name, str) for name in provided):
+        raise UsageError(f'{file}: provided is a list of packages, e.g. ["boto3"]')
     if unknown := sorted(described.keys() - _KEYS):
         raise UsageError(
             f"{file} has the unknown key {unknown[0]}; known are {', '.join(sorted(_KEYS))}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -164,6 +163,8 @@ class _Needs:
 
 
 def _requires_dist(wheel: Wheel) -> tuple[Requirement, ...]:
+    from email.parser import HeaderParser  # noqa: PLC0415 - slow to import, and rarely needed
+
     try:
         member = next(
             member

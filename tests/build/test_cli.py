@@ -176,6 +176,9 @@ def test_what_does_not_go_together_is_a_usage_error(
         ('{"runtime": 3}', "function.json is not an object of strings"),
         ('{"run_time": "python3.11"}', "has the unknown key run_time; known are architecture"),
         ('{"dependencies": "carrier pigeon"}', "function.json: "),
+        ('{"provided": "boto3"}', 'function.json: provided is a list of packages, e.g. ["boto3"]'),
+        ('{"provided": [3]}', "function.json: provided is a list of packages"),
+        ('{"provided": ["numpy"]}', "declares 'numpy' as provided, and python3.11 does"),
         ('{"runtime": "python2.7"}', "'python2.7' is no runtime"),
     ],
 )
