@@ -104,7 +104,8 @@ class Artefact:
     lock: str | None
     packages: Mapping[str, str]
     unzipped_bytes: int
-    zipped_bytes: int | None
+    zipped_bytes: int | None  # None: a folder
+    zip_sha256: str | None  # in hex
     files: int
     built: bool  # False: it was there already
     warnings: tuple[str, ...]
@@ -112,57 +113,110 @@ class Artefact:
 
 def package(function: Function, output: Path, cache: Cache) -> Artefact:
     """Build a function's ZIP at `output`, with its manifest beside it."""
-    manifest_path = output.with_suffix(".manifest.json")
     lock = output.with_name(f".{output.name}.lock")
     with locked(lock):
-        for path in (output, manifest_path):  # nobody else is writing them now
-            sweep(output.parent, path)
+        manifest_path = _swept(output)
         inputs = read_inputs(function, cache, outputs=(output, manifest_path, lock))
-        kept = read_manifest(manifest_path)
-        if kept is not None and _is_current(kept, inputs) and _is_archive(output, kept):
-            return _artefact(inputs, output, kept, built=False)
-        layout, facts = _laid_out(inputs, cache)
-        _log.info("%s: writing %s", function.name, output)
-        with written_aside(output) as aside, aside.open("w+b") as file:
-            write_archive(layout, file)
-        facts["archive"] = {
-            "sha256": sha256_of(output),
-            "size": output.stat().st_size,
-            "compressor": f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
-        }
-        write_manifest(manifest_path, **facts)
-        return _artefact(inputs, output, facts, built=True)
+        kept = _kept_archive(inputs, output)
+        return kept or _archived(inputs, output, *_laid_out(inputs, cache))
 
 
-def stage_package(function: Function, output_dir: Path, cache: Cache) -> Artefact:
-    """Build a function's folder `output_dir/staged/NAME/DIGEST`, with its manifest beside it.
+def stage_package(
+    function: Function, output_dir: Path, cache: Cache, *, archive_above_bytes: int | None = None
+) -> Artefact:
+    """Build what Terraform deploys: a folder that its archive_file zips, or the ZIP itself.
 
-    A folder that is there is never changed: other inputs make another folder.
+    The folder is `output_dir/staged/NAME/DIGEST`, with its manifest beside it; one that is there
+    is never changed: other inputs make another folder. A package that has more than
+    `archive_above_bytes` unzipped becomes a ZIP where archive_file would write it as well,
+    `output_dir/NAME_function.zip`; nothing is staged then.
     """
     parent = output_dir / "staged" / function.name
-    # Where the output is in the source, it is no source; nor is what archive_file makes of it.
-    outputs = [output_dir / "staged", output_dir / f"{function.name}_function.zip"]
-    if not function.source.resolve().is_relative_to(output_dir.resolve()):
-        outputs.append(output_dir)
-    with locked(parent / ".lock"):
+    archive = output_dir / f"{function.name}_function.zip"
+    lock = output_dir / f".{archive.name}.lock"
+    with locked(lock):
+        manifest_path = _swept(archive)
+        # Where the output is in the source, it is no source; nor is what archive_file makes of it.
+        outputs = [output_dir / "staged", archive, manifest_path, lock]
+        if not function.source.resolve().is_relative_to(output_dir.resolve()):
+            outputs.append(output_dir)
         inputs = read_inputs(function, cache, outputs=outputs)
-        short = base64.b64decode(inputs.digest).hex()[:16]
-        folder, manifest_path = parent / short, parent / f"{short}.manifest.json"
-        kept = read_manifest(manifest_path)
-        if kept is not None and _is_current(kept, inputs) and is_intact(staged_tree(kept, folder)):
-            with suppress(OSError):  # another user's; then it is kept a day from its making
-                os.utime(manifest_path)
-            return _artefact(inputs, folder, kept, built=False)
-        previous = _newest(parent)
+
+        def is_archived(size: int) -> bool:
+            return archive_above_bytes is not None and size > archive_above_bytes
+
+        kept = _kept_archive(inputs, archive)
+        if kept is not None and is_archived(kept.unzipped_bytes):
+            return kept
+        kept = _kept_folder(inputs, parent)
+        if kept is not None and not is_archived(kept.unzipped_bytes):
+            return kept
         layout, facts = _laid_out(inputs, cache)
-        _log.info("%s: writing %s", function.name, folder)
-        manifest_path.unlink(missing_ok=True)
-        with directory_written_aside(folder) as aside:
-            stage(layout, aside, previous)
-            _make_room(folder)
-        write_manifest(manifest_path, **facts)
-        _drop_old(parent)
-        return _artefact(inputs, folder, facts, built=True)
+        if is_archived(layout.size):
+            if parent.is_dir():
+                _drop_old(parent)
+            return _archived(inputs, archive, layout, facts)
+        manifest_path.unlink(missing_ok=True)  # archive_file overwrites the ZIP that it is of
+        return _staged(inputs, parent, layout, facts)
+
+
+def _swept(output: Path) -> Path:
+    """Remove what killed builds left beside a ZIP, and return where its manifest belongs."""
+    manifest_path = output.with_suffix(".manifest.json")
+    for path in (output, manifest_path):  # the lock is held: nobody else is writing them
+        sweep(output.parent, path)
+    return manifest_path
+
+
+def _kept_archive(inputs: Inputs, output: Path) -> Artefact | None:
+    kept = read_manifest(output.with_suffix(".manifest.json"))
+    if kept is not None and _is_current(kept, inputs) and _is_archive(output, kept):
+        return _artefact(inputs, output, kept, built=False)
+    return None
+
+
+def _archived(inputs: Inputs, output: Path, layout: Layout, facts: dict[str, Any]) -> Artefact:
+    """Write the ZIP of a layout, and its manifest beside it."""
+    _log.info("%s: writing %s", inputs.function.name, output)
+    with written_aside(output) as aside, aside.open("w+b") as file:
+        write_archive(layout, file)
+    facts["archive"] = {
+        "sha256": sha256_of(output),
+        "size": output.stat().st_size,
+        "compressor": f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
+    }
+    write_manifest(output.with_suffix(".manifest.json"), **facts)
+    return _artefact(inputs, output, facts, built=True)
+
+
+def _folder(inputs: Inputs, parent: Path) -> tuple[Path, Path]:
+    """Return where a staged folder belongs, and where its manifest does."""
+    short = base64.b64decode(inputs.digest).hex()[:16]
+    return parent / short, parent / f"{short}.manifest.json"
+
+
+def _kept_folder(inputs: Inputs, parent: Path) -> Artefact | None:
+    folder, manifest_path = _folder(inputs, parent)
+    kept = read_manifest(manifest_path)
+    if kept is None or not _is_current(kept, inputs) or not is_intact(staged_tree(kept, folder)):
+        return None
+    with suppress(OSError):  # another user's; then it is kept a day from its making
+        os.utime(manifest_path)
+    return _artefact(inputs, folder, kept, built=False)
+
+
+def _staged(inputs: Inputs, parent: Path, layout: Layout, facts: dict[str, Any]) -> Artefact:
+    """Write a layout into its folder, and its manifest beside it."""
+    folder, manifest_path = _folder(inputs, parent)
+    previous = _newest(parent)
+    _log.info("%s: writing %s", inputs.function.name, folder)
+    manifest_path.unlink(missing_ok=True)
+    with directory_written_aside(folder) as aside:
+        stage(layout, aside, previous)
+        _make_room(folder)
+    write_manifest(manifest_path, **facts)
+    _drop_old(parent)
+    return _artefact(inputs, folder, facts, built=True)
 
 
 def lock_function(function: Function, *, upgrade: bool = False) -> tuple[Path, Lock, Lock | None]:
@@ -417,6 +471,7 @@ def _artefact(inputs: Inputs, path: Path, facts: Mapping[str, Any], *, built: bo
         packages=facts["packages"],
         unzipped_bytes=facts["unzipped_bytes"],
         zipped_bytes=archive["size"] if archive else None,
+        zip_sha256=archive["sha256"] if archive else None,
         files=len(facts["files"]),
         built=built,
         warnings=(*inputs.warnings, *facts["warnings"]),

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 from pathlib import Path
 
 from lambda_build.build import stage_package
 from lambda_build.cache import Cache
 from lambda_build.errors import UsageError
 from lambda_build.function import Function
+from lambda_build.provided import read_provided
 from lambda_build.target import Target
 
-_QUERY = {"name", "source", "requirements", "runtime", "architecture", "handler", "output_dir"}
+_QUERY = {
+    *("name", "source", "requirements", "runtime", "architecture", "handler", "output_dir"),
+    "archive_above_bytes",
+}
+_OPTIONAL = {"provided"}
 
 
 def answer(query_text: str) -> dict[str, str]:
-    """Stage the package that a query names, and return what the module needs of it.
+    """Build the package that a query names, and return what the module needs of it.
+
+    What has at most `archive_above_bytes` unzipped is staged in `source_dir` for archive_file;
+    larger ones are a ZIP already, `archive`. The other of the two is "".
 
     Paths are relative to the root module, in the query and in the answer, so that nothing of a
     machine gets into a plan. Raises LambdaBuildError for whatever cannot be built.
@@ -24,23 +34,48 @@ def answer(query_text: str) -> dict[str, str]:
     query = _query(query_text)
     if {"/", "\0"} & set(query["name"]) or query["name"] in {"", ".", ".."}:
         raise UsageError(f"{query['name']!r} is no name of an artefact: it becomes a file's name")
+    if not re.fullmatch("[0-9]+", query["archive_above_bytes"]):
+        raise UsageError(f"archive_above_bytes is {query['archive_above_bytes']!r}: a whole number")
     source = Path(query["source"])
     requirements = query["requirements"]
+    target = Target.parse(query["runtime"], query["architecture"])
     function = Function(
         name=query["name"],
         source=source,
         requirements=source / requirements if requirements else None,
-        target=Target.parse(query["runtime"], query["architecture"]),
+        target=target,
         handler=query["handler"],
+        provided=read_provided(_names(query.get("provided", "[]")), target, "the query"),
     )
-    artefact = stage_package(function, Path(query["output_dir"]), Cache.default())
+    artefact = stage_package(
+        function,
+        Path(query["output_dir"]),
+        Cache.default(),
+        archive_above_bytes=int(query["archive_above_bytes"]),
+    )
+    path = os.fspath(artefact.path)
+    sha256 = artefact.zip_sha256
     return {
-        "source_dir": os.fspath(artefact.path),
+        "source_dir": path if sha256 is None else "",
+        "archive": path if sha256 is not None else "",
+        "archive_sha256": base64.b64encode(bytes.fromhex(sha256 or "")).decode(),
+        "archive_bytes": str(artefact.zipped_bytes or ""),
         "digest": artefact.digest,
         "lock": artefact.lock or "",
         "unzipped_bytes": str(artefact.unzipped_bytes),
         "warnings": "\n".join(artefact.warnings),
     }
+
+
+def _names(text: str) -> list[str]:
+    """Return the list in a value: a query holds strings only, so a list is JSON in one."""
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f'provided is {text!r}, and not a JSON array of names, e.g. ["boto3"]')
+    return names
 
 
 def _query(text: str) -> dict[str, str]:
@@ -50,7 +85,7 @@ def _query(text: str) -> dict[str, str]:
         raise UsageError(f"stdin is not JSON: {error}; this command is for Terraform") from error
     if (
         not isinstance(query, dict)
-        or query.keys() != _QUERY
+        or query.keys() - _OPTIONAL != _QUERY
         or not all(isinstance(value, str) for value in query.values())
     ):
         raise UsageError(

@@ -30,6 +30,7 @@ QUERY = {
     "architecture": "x86_64",
     "handler": "index.handler",
     "output_dir": "../lambda_packages",
+    "archive_above_bytes": "1000000",
 }
 
 
@@ -64,7 +65,10 @@ def run(
 
 def test_the_answer_is_a_map_of_strings_with_paths_as_they_were_asked_for(root: Path) -> None:
     answer = terraform.answer(query())
-    assert answer.keys() == {"source_dir", "digest", "unzipped_bytes", "warnings", "lock"}
+    assert answer.keys() == {
+        *("source_dir", "archive", "archive_sha256", "archive_bytes"),
+        *("digest", "unzipped_bytes", "warnings", "lock"),
+    }
     assert all(isinstance(value, str) for value in answer.values())
     assert re.fullmatch(r"\.\./lambda_packages/staged/chat/[0-9a-f]{16}", answer["source_dir"])
     assert re.fullmatch(r"[A-Za-z0-9+/]{43}=", answer["digest"])
@@ -108,7 +112,7 @@ def test_without_a_lock_the_answer_warns(root: Path) -> None:
     ("text", "reason"),
     [
         ("", "stdin is not JSON"),
-        ("[]", "must be an object of strings with the keys architecture, handler, name"),
+        ("[]", "must be an object of strings with the keys architecture, archive_above_bytes"),
         ("{}", "must be an object of strings with the keys"),
         (json.dumps({**QUERY, "more": ""}), "must be an object of strings with the keys"),
         (json.dumps({**QUERY, "name": 1}), "must be an object of strings with the keys"),
@@ -116,6 +120,7 @@ def test_without_a_lock_the_answer_warns(root: Path) -> None:
         (query(name=""), "'' is no name of an artefact"),
         (query(runtime="python3.9"), "'python3.9' is no runtime"),
         (query(architecture="amd64"), "'amd64' is no architecture"),
+        (query(archive_above_bytes="1.5"), "archive_above_bytes is '1.5': a whole number"),
     ],
 )
 def test_a_query_that_is_not_understood_is_a_usage_error(

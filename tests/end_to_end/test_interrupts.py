@@ -63,6 +63,7 @@ def test_ctrl_c_during_a_plan_leaves_no_process_behind(
         "architecture": "x86_64",
         "handler": "index.handler",
         "output_dir": os.fspath(tmp_path / "packages"),
+        "archive_above_bytes": "1000000",
     }
     mark = uuid.uuid4().hex
     plan = subprocess.Popen(

@@ -38,6 +38,7 @@ def plan(applied_stack: AppliedStack, build_alone: Path, tmp_path: Path) -> Plan
             "architecture": "x86_64",
             "handler": "index.handler",
             "output_dir": os.fspath(tmp_path / "packages"),
+            "archive_above_bytes": "1000000",
             **query,
         }
         return applied_stack.run(

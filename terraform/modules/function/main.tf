@@ -5,7 +5,9 @@ resource "aws_lambda_function" "this" {
   publish       = true
 
   package_type     = "Zip"
-  filename         = var.zip.path
+  filename         = var.zip.bucket == null ? var.zip.path : null
+  s3_bucket        = one(aws_s3_object.zip[*].bucket)
+  s3_key           = one(aws_s3_object.zip[*].key)
   source_code_hash = var.zip.digest
   runtime          = var.zip.runtime
   handler          = var.zip.handler
@@ -53,8 +55,8 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     # A saved plan uploads whatever lies at the path when it is applied; this is asked again then.
     precondition {
-      condition     = fileexists(var.zip.path) ? filebase64sha256(var.zip.path) == var.zip.sha256 : false
-      error_message = "${var.zip.path} is not the file that was planned for ${var.name} (SHA-256 ${var.zip.sha256}): it was built again, or is gone. Apply with the file that was planned, or make a new plan."
+      condition     = local.is_planned_file
+      error_message = local.other_file
     }
   }
 

@@ -31,7 +31,9 @@ variable "zip" {
     - `sha256`: the base64 SHA-256 of the file that was planned: another file at `path` is refused;
     - `digest`: what decides whether the code has changed; the same on every machine;
     - `runtime`, `handler`: how Lambda runs it;
-    - `layers`: ARNs of layer versions, at most five, a later one over an earlier one.
+    - `layers`: ARNs of layer versions, at most five, a later one over an earlier one;
+    - `bucket`: name of an S3 bucket in the function's region, through which the file is uploaded.
+      Absent: directly, which Lambda takes up to 50 MB.
   EOT
   type = object({
     path    = string
@@ -40,12 +42,19 @@ variable "zip" {
     runtime = string
     handler = string
     layers  = optional(list(string), [])
+    bucket  = optional(string)
   })
   nullable = false
 
   validation {
     condition     = !startswith(var.zip.path, "/")
     error_message = "zip.path is \"${var.zip.path}\", an absolute path, which would plan a change in every other checkout. Give a path relative to the root module."
+  }
+
+  # Amazon S3 user guide, "General purpose bucket naming rules"; an ARN or a URL is no name.
+  validation {
+    condition     = var.zip.bucket == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.zip.bucket))
+    error_message = "The bucket of the package is \"${var.zip.bucket == null ? "" : var.zip.bucket}\": S3's names have 3 to 63 lower-case letters, digits, \".\" and \"-\". Give the name of a bucket that exists, e.g. aws_s3_bucket.this.bucket, not its ARN."
   }
 
   validation {

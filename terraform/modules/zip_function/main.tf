@@ -4,37 +4,47 @@ locals {
   zip_path     = "${var.package.output_dir}/${local.package_name}_function.zip"
 
   # Lambda quotas: 50 MB for a direct upload, counted in units of 1,024 × 1,024 bytes.
-  upload_limit_bytes = 50 * 1024 * 1024
+  megabyte_bytes  = 1024 * 1024
+  upload_limit_mb = 50
+
+  is_archived = data.external.build.result.archive != ""
+
+  # The path is that of both ways, so a package that crosses the border between them plans nothing.
+  zip = local.is_archived ? {
+    sha256 = data.external.build.result.archive_sha256
+    bytes  = tonumber(data.external.build.result.archive_bytes)
+    } : {
+    sha256 = data.archive_file.this[0].output_base64sha256
+    bytes  = data.archive_file.this[0].output_size
+  }
 }
 
-# Stages code and dependencies in a folder of their own. Runs at plan, and does next to nothing
-# when nothing has changed; nothing unknown may reach `query`, or it would run at apply.
+# Stages code and dependencies in a folder of their own, or makes a large package's ZIP. Runs at
+# plan, and does next to nothing when nothing has changed; nothing unknown may reach `query`, or it
+# would run at apply.
 data "external" "build" {
   # A file of the standard library only: it finds the project's environment, or brings one.
   program = ["python3", "${path.module}/../../../scripts/run_lambda_build.py", "terraform"]
 
   query = {
-    name         = local.package_name
-    source       = var.package.source
-    requirements = var.package.requirements
-    runtime      = var.runtime
-    architecture = var.architecture
-    handler      = var.handler
-    output_dir   = var.package.output_dir
+    name                = local.package_name
+    source              = var.package.source
+    requirements        = var.package.requirements
+    runtime             = var.runtime
+    architecture        = var.architecture
+    handler             = var.handler
+    output_dir          = var.package.output_dir
+    archive_above_bytes = floor(var.package.archive_above_mb * local.megabyte_bytes)
   }
 }
 
+# It zips anew at every plan and apply, which is why large packages come as a ZIP.
 data "archive_file" "this" {
+  count = local.is_archived ? 0 : 1
+
   type        = "zip"
   source_dir  = data.external.build.result.source_dir
   output_path = local.zip_path
-
-  lifecycle {
-    postcondition {
-      condition     = self.output_size <= local.upload_limit_bytes
-      error_message = "${local.zip_path} has ${ceil(self.output_size / 1024 / 1024)} MB, and Lambda takes 50 MB by direct upload. Leave out what the function does not need: files by .lambdaignore in ${var.package.source}, packages in ${var.package.requirements}."
-    }
-  }
 }
 
 module "function" {
@@ -45,8 +55,9 @@ module "function" {
   architecture = var.architecture
 
   zip = {
-    path    = data.archive_file.this.output_path
-    sha256  = data.archive_file.this.output_base64sha256
+    path    = local.zip_path
+    sha256  = local.zip.sha256
+    bucket  = var.package.bucket
     digest  = data.external.build.result.digest
     runtime = var.runtime
     handler = var.handler

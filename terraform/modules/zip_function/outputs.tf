@@ -6,9 +6,14 @@ output "function" {
 output "package" {
   description = "What was built: `path` of the ZIP, `digest` of the build's inputs, `lock` (its SHA-256, or \"\" without one), `unzipped_bytes`."
   value = {
-    path           = data.archive_file.this.output_path
+    path           = local.zip_path
     digest         = data.external.build.result.digest
     lock           = data.external.build.result.lock
     unzipped_bytes = tonumber(data.external.build.result.unzipped_bytes)
+  }
+
+  precondition {
+    condition     = local.zip.bytes <= local.upload_limit_mb * local.megabyte_bytes || var.package.bucket != null
+    error_message = "${local.zip_path} has ${ceil(local.zip.bytes / local.megabyte_bytes)} MB, and Lambda takes ${local.upload_limit_mb} MB by direct upload. Name an S3 bucket of the function's region, which it is then uploaded through, in package.bucket; or leave out what the function does not need: files by .lambdaignore in ${var.package.source}, packages in ${var.package.requirements}."
   }
 }

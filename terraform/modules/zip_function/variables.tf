@@ -16,13 +16,19 @@ variable "package" {
     - `source`: the folder with the function's code, relative to the root module;
     - `requirements`: its requirements file, relative to `source`; "" for a function without any;
     - `name`: what the ZIP is called, `<name>_function.zip`; by default the function's name;
-    - `output_dir`: where packages are written, relative to the root module.
+    - `output_dir`: where packages are written, relative to the root module;
+    - `archive_above_mb`: archive_file zips packages of up to so many MB unzipped, anew at every
+      plan and apply; a larger one is zipped by the build, when it has changed;
+    - `bucket`: name of an S3 bucket in the function's region, through which the ZIP is uploaded.
+      Absent: directly, which Lambda takes up to 50 MB.
   EOT
   type = object({
-    source       = string
-    requirements = optional(string, "requirements.txt")
-    name         = optional(string)
-    output_dir   = optional(string, "lambda_packages")
+    source           = string
+    requirements     = optional(string, "requirements.txt")
+    name             = optional(string)
+    output_dir       = optional(string, "lambda_packages")
+    archive_above_mb = optional(number, 30)
+    bucket           = optional(string)
   })
   nullable = false
 
@@ -44,6 +50,11 @@ variable "package" {
   validation {
     condition     = !startswith(var.package.output_dir, "/")
     error_message = "package.output_dir is \"${var.package.output_dir}\", an absolute path, which would plan a change in every other checkout. Give a path relative to the root module."
+  }
+
+  validation {
+    condition     = var.package.archive_above_mb >= 0
+    error_message = "package.archive_above_mb is ${var.package.archive_above_mb}: a size has no sign. Say 0 to have the build make every ZIP, or leave it out."
   }
 }
 

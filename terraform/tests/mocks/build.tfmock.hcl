@@ -4,6 +4,9 @@ mock_data "external" {
   defaults = {
     result = {
       source_dir     = "tests/staged"
+      archive        = ""
+      archive_sha256 = ""
+      archive_bytes  = ""
       digest         = "cmVxdWlyZW1lbnRzLnR4dCBhbmQgc291cmNl"
       unzipped_bytes = "1048576"
       warnings       = ""

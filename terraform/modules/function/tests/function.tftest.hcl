@@ -50,6 +50,11 @@ run "a_function_needs_nothing_but_a_name_and_code" {
     error_message = "filename must stay relative."
   }
 
+  assert {
+    condition     = length(aws_s3_object.zip) == 0 && aws_lambda_function.this.s3_bucket == null && aws_lambda_function.this.s3_key == null
+    error_message = "Without a bucket the file must be uploaded directly."
+  }
+
   # The log is the function's own, and does not grow for ever.
   assert {
     condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/hello" && aws_cloudwatch_log_group.this.retention_in_days == 30
@@ -210,6 +215,62 @@ run "a_release_of_the_newest_version_shares_with_nobody" {
     condition     = aws_lambda_alias.live.function_version == "7" && length(aws_lambda_alias.live.routing_config) == 0
     error_message = "Lambda refuses to weigh a version against itself."
   }
+}
+
+run "with_a_bucket_the_file_goes_through_it" {
+  variables {
+    zip = {
+      path    = "tests/hello_function.zip"
+      sha256  = filebase64sha256("tests/hello_function.zip")
+      digest  = "n+/9vSzDI4Gc5QZ3w3qF1lWcs/SmvNxVJm3oZ0fbUvE="
+      runtime = "python3.13"
+      handler = "index.handler"
+      bucket  = "packages"
+    }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.s3_bucket == "packages" && aws_lambda_function.this.s3_key == aws_s3_object.zip[0].key && aws_lambda_function.this.filename == null
+    error_message = "The function must take its code from the object, and not from the file."
+  }
+
+  assert {
+    condition     = aws_s3_object.zip[0].source == "tests/hello_function.zip"
+    error_message = "The object must be the file."
+  }
+
+  # The key decides, and follows the inputs alone; hashes of the bytes differ between machines.
+  assert {
+    condition     = aws_s3_object.zip[0].key == "hello/n-_9vSzDI4Gc5QZ3w3qF1lWcs_SmvNxVJm3oZ0fbUvE.zip" && aws_s3_object.zip[0].source_hash == null
+    error_message = "The object must be named by the digest, in letters that every S3 client takes."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.source_code_hash == "n+/9vSzDI4Gc5QZ3w3qF1lWcs/SmvNxVJm3oZ0fbUvE="
+    error_message = "source_code_hash must be the digest, as without a bucket."
+  }
+
+  assert {
+    condition     = length(aws_s3_object.zip[0].override_provider[0].default_tags[0].tags) == 0
+    error_message = "The stack's tags may be more than the ten that S3 takes."
+  }
+}
+
+run "another_file_at_the_path_is_not_uploaded" {
+  command = plan
+
+  variables {
+    zip = {
+      path    = "tests/hello_function.zip"
+      sha256  = "bm90IHRoZSBmaWxlIHRoYXQgd2FzIHBsYW5uZWQuLi4="
+      digest  = "the build's inputs"
+      runtime = "python3.13"
+      handler = "index.handler"
+      bucket  = "packages"
+    }
+  }
+
+  expect_failures = [aws_s3_object.zip]
 }
 
 run "another_file_at_the_path_is_refused" {

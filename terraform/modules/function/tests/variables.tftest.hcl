@@ -40,6 +40,7 @@ run "the_largest_of_everything_is_accepted" {
       runtime = "python3.13"
       handler = "index.handler"
       layers  = [for n in range(1, 6) : "arn:aws:lambda:eu-central-1:123456789012:layer:packages:${n}"]
+      bucket  = replace(format("%63s", ""), " ", "b")
     }
     log_retention_days = 0
   }
@@ -145,10 +146,18 @@ run "each_variable_refuses_what_breaks_its_fourth_rule" {
   command = plan
 
   variables {
+    zip = {
+      path    = "tests/hello_function.zip"
+      sha256  = filebase64sha256("tests/hello_function.zip")
+      digest  = ""
+      runtime = "python3.13"
+      handler = "index.handler"
+      bucket  = "arn:aws:s3:::packages"
+    }
     compute     = { reserved_concurrency = -1 }
     permissions = { Uploads = { actions = ["s3:*"], resources = ["arn:aws:s3:::uploads/*"] } }
     release     = { version = "5", newest_weight = 10 }
   }
 
-  expect_failures = [var.compute, var.permissions, var.release]
+  expect_failures = [var.zip, var.compute, var.permissions, var.release]
 }

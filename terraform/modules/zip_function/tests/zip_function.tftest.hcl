@@ -36,13 +36,14 @@ variables {
 run "the_build_is_told_what_the_function_is" {
   assert {
     condition = data.external.build.query == tomap({
-      name         = "hello"
-      source       = "src/hello"
-      requirements = "requirements.txt"
-      runtime      = "python3.11"
-      architecture = "x86_64"
-      handler      = "index.handler"
-      output_dir   = "../function/tests"
+      name                = "hello"
+      source              = "src/hello"
+      requirements        = "requirements.txt"
+      runtime             = "python3.11"
+      architecture        = "x86_64"
+      handler             = "index.handler"
+      output_dir          = "../function/tests"
+      archive_above_bytes = "31457280"
     })
     error_message = "The build must get the package, and the defaults."
   }
@@ -59,12 +60,12 @@ run "the_build_is_told_what_the_function_is" {
 
   # The staged tree is zipped as it is, and the ZIP deployed.
   assert {
-    condition     = data.archive_file.this.source_dir == "tests/staged" && data.archive_file.this.output_path == "../function/tests/hello_function.zip"
+    condition     = data.archive_file.this[0].source_dir == "tests/staged" && data.archive_file.this[0].output_path == "../function/tests/hello_function.zip"
     error_message = "What the build staged must become <name>_function.zip."
   }
 
   assert {
-    condition     = data.archive_file.this.output_file_mode == null
+    condition     = data.archive_file.this[0].output_file_mode == null
     error_message = "Modes are the staged tree's: with output_file_mode executables would lose their bit."
   }
 
@@ -85,10 +86,12 @@ run "everything_can_be_chosen" {
     name        = "project-hello"
     description = "Says hello"
     package = {
-      source       = "src/hello"
-      requirements = "" # none
-      name         = "hello"
-      output_dir   = "../function/tests"
+      source           = "src/hello"
+      requirements     = "" # none
+      name             = "hello"
+      output_dir       = "../function/tests"
+      archive_above_mb = 2.5
+      bucket           = "packages"
     }
     runtime            = "python3.13"
     architecture       = "arm64"
@@ -106,13 +109,14 @@ run "everything_can_be_chosen" {
 
   assert {
     condition = data.external.build.query == tomap({
-      name         = "hello"
-      source       = "src/hello"
-      requirements = ""
-      runtime      = "python3.13"
-      architecture = "arm64"
-      handler      = "app.handlers.greet"
-      output_dir   = "../function/tests"
+      name                = "hello"
+      source              = "src/hello"
+      requirements        = ""
+      runtime             = "python3.13"
+      architecture        = "arm64"
+      handler             = "app.handlers.greet"
+      output_dir          = "../function/tests"
+      archive_above_bytes = "2621440"
     })
     error_message = "The build must be for what was chosen, without requirements."
   }
@@ -131,6 +135,9 @@ run "what_the_build_warns_of_is_said_at_plan" {
     values = {
       result = {
         source_dir     = "tests/staged"
+        archive        = ""
+        archive_sha256 = ""
+        archive_bytes  = ""
         digest         = "ZGlnZXN0"
         unzipped_bytes = "1"
         warnings       = "requirements.txt has no lock."
@@ -153,18 +160,102 @@ run "a_runtime_near_its_end_is_said_at_plan" {
   expect_failures = [check.runtime]
 }
 
-run "a_zip_of_more_than_50_mb_is_refused" {
+# Of the two ways to a ZIP the build chooses one, by archive_above_bytes.
+
+run "a_zip_of_the_build_is_deployed_as_it_is" {
+  override_data {
+    target = data.external.build
+    values = {
+      result = {
+        source_dir     = ""
+        archive        = "../function/tests/hello_function.zip"
+        archive_sha256 = "5QchCpDpnXTqWP5avddskL7jYNVOQlgn7Nc2B3kU4k4="
+        archive_bytes  = "52428800"
+        digest         = "ZGlnZXN0"
+        unzipped_bytes = "60000000"
+        warnings       = ""
+        lock           = ""
+      }
+    }
+  }
+
+  assert {
+    condition     = length(data.archive_file.this) == 0
+    error_message = "What is a ZIP already must not be zipped."
+  }
+
+  # That its SHA-256 is the build's is what let it pass: of another one the plan would be refused.
+  assert {
+    condition     = output.package.path == "../function/tests/hello_function.zip" && output.function.version == "7"
+    error_message = "The ZIP must be deployed from the same path as archive_file's."
+  }
+}
+
+run "a_zip_of_archive_file_of_more_than_50_mb_is_refused" {
   command = plan
 
   override_data {
-    target = data.archive_file.this
+    target = data.archive_file.this[0]
     values = {
       output_base64sha256 = "5QchCpDpnXTqWP5avddskL7jYNVOQlgn7Nc2B3kU4k4="
       output_size         = 52428801
     }
   }
 
-  expect_failures = [data.archive_file.this]
+  expect_failures = [output.package]
+}
+
+run "a_zip_of_the_build_of_more_than_50_mb_is_refused" {
+  command = plan
+
+  override_data {
+    target = data.external.build
+    values = {
+      result = {
+        source_dir     = ""
+        archive        = "../function/tests/hello_function.zip"
+        archive_sha256 = "5QchCpDpnXTqWP5avddskL7jYNVOQlgn7Nc2B3kU4k4="
+        archive_bytes  = "52428801"
+        digest         = "ZGlnZXN0"
+        unzipped_bytes = "60000000"
+        warnings       = ""
+        lock           = ""
+      }
+    }
+  }
+
+  expect_failures = [output.package]
+}
+
+run "a_zip_of_more_than_50_mb_goes_through_a_bucket" {
+  override_data {
+    target = data.external.build
+    values = {
+      result = {
+        source_dir     = ""
+        archive        = "../function/tests/hello_function.zip"
+        archive_sha256 = "5QchCpDpnXTqWP5avddskL7jYNVOQlgn7Nc2B3kU4k4="
+        archive_bytes  = "52428801"
+        digest         = "ZGlnZXN0"
+        unzipped_bytes = "60000000"
+        warnings       = ""
+        lock           = ""
+      }
+    }
+  }
+
+  variables {
+    package = {
+      source     = "src/hello"
+      output_dir = "../function/tests"
+      bucket     = "packages"
+    }
+  }
+
+  assert {
+    condition     = output.package.path == "../function/tests/hello_function.zip"
+    error_message = "With a bucket there must be no limit."
+  }
 }
 
 # One run breaks a rule of every variable that has one left.
@@ -205,6 +296,16 @@ run "an_absolute_output_dir_is_refused" {
 
   variables {
     package = { source = "src/hello", output_dir = "/tmp" }
+  }
+
+  expect_failures = [var.package]
+}
+
+run "a_negative_archive_above_mb_is_refused" {
+  command = plan
+
+  variables {
+    package = { source = "src/hello", archive_above_mb = -1 }
   }
 
   expect_failures = [var.package]
