@@ -170,6 +170,27 @@ def _read(file: Path, size: int, archive: zipfile.ZipFile, magic: int) -> Archiv
     )
 
 
+def _is_flagged(info: zipfile.ZipInfo) -> bool:
+    flagged = info.flag_bits & _UTF8 or _UNICODE_PATH in info.extra
+    return bool(flagged) or info.orig_filename.isascii()
+
+
+def _is_utf8(info: zipfile.ZipInfo) -> bool:
+    try:
+        info.orig_filename.encode("cp437").decode()
+    except UnicodeError:
+        return False
+    return True
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    # Info-ZIP 3 on Linux writes a name's bytes as they are, without a flag; zipfile then reads
+    # them as IBM's code page 437, and other programs as what they are.
+    if not info.flag_bits & _UTF8 and _is_utf8(info):
+        return info.filename.encode("cp437").decode()
+    return info.filename
+
+
 def _entry(info: zipfile.ZipInfo) -> Entry:
     mode = info.external_attr >> 16
     kind = stat.S_IFMT(mode)
@@ -178,7 +199,7 @@ def _entry(info: zipfile.ZipInfo) -> Entry:
     elif kind == stat.S_IFDIR or not kind:
         kind = stat.S_IFREG
     return Entry(
-        name=info.filename.rstrip("/") or info.filename,
+        name=_name(info).rstrip("/") or info.filename,
         info=info,
         kind=kind,
         mode=stat.S_IMODE(mode) if info.create_system in _UNIX_SYSTEMS else None,
@@ -324,19 +345,18 @@ def _names(entries: list[Entry]) -> Iterator[Finding]:
     yield from _about(
         "file-and-folder", sorted(files & folders), "is a file and also a folder", "Rename one."
     )
-    unflagged = [
-        entry
-        for entry in entries
-        if not entry.info.flag_bits & _UTF8
-        and not entry.info.orig_filename.isascii()
-        and _UNICODE_PATH not in entry.info.extra
-    ]
-    yield from _about(
-        "name-not-utf8",
-        [entry.name for entry in unflagged],
-        "is named without the ZIP's UTF-8 flag, so it is unpacked under another name",
-        "Make the ZIP with a tool that sets the flag (Info-ZIP 3 in a UTF-8 locale, Python).",
-    )
+    unflagged = [entry for entry in entries if not _is_flagged(entry.info)]
+    for is_utf8, severity, cause in (
+        (True, Severity.WARNING, "so it depends on who unpacks it under which name"),
+        (False, Severity.ERROR, "and is not UTF-8, so it is unpacked under another name"),
+    ):
+        yield from _about(
+            "name-not-utf8",
+            [entry.name for entry in unflagged if _is_utf8(entry.info) is is_utf8],
+            f"is named without the ZIP's UTF-8 flag, {cause}",
+            "Make the ZIP with a tool that sets the flag: lambda-build, or Python's zipfile.",
+            severity,
+        )
     yield from _about(
         "name-too-long",
         [
