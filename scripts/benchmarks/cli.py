@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,8 @@ _LIMIT_S = 300
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark and return the exit code: 1 when a tool failed."""
     options = _parser().parse_args(arguments)
+    # As for Ctrl-C: what is being measured ends, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     cache: Path = options.cache.expanduser().absolute()
     docs: Path = options.output or (cache / "quick" if options.quick else _DOCS)
     docs.mkdir(parents=True, exist_ok=True)
