@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,11 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     cache: Path = options.cache.expanduser().absolute()
     docs: Path = options.output or (cache / "quick" if options.quick else _DOCS)
-    docs.mkdir(parents=True, exist_ok=True)
+    for folder in (cache, docs):
+        folder.mkdir(parents=True, exist_ok=True)
     file = docs / "build.json"
     try:
         if not options.table_only:
-            write_results(measure(_plan(options, cache)), file)
+            with tempfile.TemporaryDirectory(prefix="work-", dir=cache) as work:
+                write_results(measure(_plan(options, cache, Path(work))), file)
         results = read_results(file)
         (docs / "build.md").write_text(table(results), "utf-8")
         _plot(file, docs, cache)
@@ -90,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _plan(options: argparse.Namespace, cache: Path) -> Plan:
+def _plan(options: argparse.Namespace, cache: Path, work: Path) -> Plan:
     python = environment(cache, "peers", PEERS)
     tools: list[Tool] = [
         LambdaBuild(has_bytecode=False),
@@ -103,8 +105,6 @@ def _plan(options: argparse.Namespace, cache: Path) -> Plan:
         tools.append(TerraformAwsLambda(python=python, program=program))
     tools.append(LambdaBuild(has_bytecode=True))
     names = options.workload or ([_QUICK_WORKLOAD] if options.quick else [])
-    work = cache / "work"
-    shutil.rmtree(work, ignore_errors=True)
     return Plan(
         tools=tools,
         workloads=[each for each in workloads() if not names or each.name in names],

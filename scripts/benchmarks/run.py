@@ -47,7 +47,7 @@ class Plan:
     workloads: Sequence[Workload]
     repetitions: int
     limit_s: float
-    work: Path  # a folder that is filled, and removed
+    work: Path  # an empty folder
     say: Callable[[str], None]
 
 
@@ -90,7 +90,8 @@ class _Measured:
                             zlib_bytes = _zlib_bytes(places[tool.name].archive)
             # Who goes first changes: nobody always follows the one that left the disk busy.
             tools.append(tools.pop(0))
-        shutil.rmtree(self.plan.work, ignore_errors=True)
+        for place in self.plan.work.iterdir():
+            shutil.rmtree(place)
         return WorkloadResults(
             name=self.workload.name,
             requirements=self.workload.asked_for,
