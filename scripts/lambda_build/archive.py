@@ -9,18 +9,22 @@ here (PKWARE's APPNOTE.TXT 6.3.10).
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, BinaryIO, Self
 
 from lambda_build.errors import WheelError
 from lambda_build.layout import InFile, InZip, changed_meanwhile, read_content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from lambda_build.layout import Layout, Member
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 _STORED, _DEFLATED = 0, 8
 _LEVEL = 6
 _CHUNK = 1 << 20
+_SPOOLED = 8 << 20  # what is compressed here waits in memory up to this, then in a file
 _DATE = 1 << 5 | 1  # 1980-01-01 in MS-DOS format, the oldest that a ZIP can hold
 _UTF8 = 1 << 11
 _UNIX = 3 << 8
@@ -55,67 +60,116 @@ class _Written:
     offset: int
 
 
-def write_archive(layout: Layout, output: BinaryIO) -> None:
-    """Write the members of a layout, in their order, as a ZIP into a seekable file.
+def write_archive(layout: Layout, output: BinaryIO) -> str:
+    """Write the members of a layout, in their order, as a ZIP; return its SHA-256 in hex.
 
-    Memory stays bounded: contents pass through in pieces.
+    Memory stays bounded: contents pass through in pieces. Nothing is written twice, so `output`
+    need not be seekable.
     """
     written = []
     with ExitStack() as stack:
-        opened: dict[Path, BinaryIO] = {}
+        sink = stack.enter_context(_Sink(output))
+        opened: dict[Path, int] = {}
         for member in layout.members:
             if isinstance(member.content, InZip) and member.content.file not in opened:
-                file = member.content.file
-                opened[file] = stack.enter_context(file.open("rb"))
-            written.append(_write_member(member, output, opened))
-    _write_directory(written, output)
+                file = stack.enter_context(member.content.file.open("rb"))
+                opened[member.content.file] = file.fileno()
+            written.append(_write_member(member, sink, opened))
+        _write_directory(written, sink)
+    return sink.sha256
 
 
-def _write_member(member: Member, output: BinaryIO, opened: dict[Path, BinaryIO]) -> _Written:
-    name = member.path.encode()
-    offset = output.tell()
-    output.write(bytes(_LOCAL.size) + name)
+class _Sink:
+    """Gathers small writes into large ones, and hashes them in a thread while others are made."""
+
+    def __init__(self, output: BinaryIO) -> None:
+        self.position = 0
+        self._output = output
+        self._pieces: list[bytes] = []
+        self._gathered = 0
+        self._digest = hashlib.sha256()
+        self._hasher = ThreadPoolExecutor(1)
+        self._hashing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+        finally:
+            self._hasher.shutdown()
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self.position += len(data)
+        self._gathered += len(data)
+        if self._gathered >= _CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._gathered = 0
+        if self._hashing is not None:
+            self._hashing.result()  # one piece at a time is in memory twice
+        self._hashing = self._hasher.submit(self._digest.update, data)
+        self._output.write(data)
+
+
+def _write_member(member: Member, sink: _Sink, opened: dict[Path, int]) -> _Written:
     content = member.content
-    if isinstance(content, InZip) and content.info.compress_type in {_STORED, _DEFLATED}:
-        _copy(content, opened[content.file], output)
-        method, crc = content.info.compress_type, content.info.CRC
-    else:
-        method, crc = _DEFLATED, _deflate(member, output)
-    end = output.tell()
-    written = _Written(
-        name=name,
-        flags=0 if member.path.isascii() else _UTF8,
-        method=method,
-        crc=crc,
-        compressed=end - offset - _LOCAL.size - len(name),
-        size=member.size,
-        mode=stat.S_IFREG | member.mode,
-        offset=offset,
-    )
-    output.seek(offset)
-    output.write(_LOCAL.pack(b"PK\3\4", *_common(written), 0))
-    output.seek(end)
+    with ExitStack() as stack:
+        pieces: Iterable[bytes]
+        if isinstance(content, InZip) and content.info.compress_type in {_STORED, _DEFLATED}:
+            pieces = _copied(content, opened[content.file])
+            method, crc = content.info.compress_type, content.info.CRC
+            compressed = content.info.compress_size
+        else:
+            spool = stack.enter_context(SpooledTemporaryFile(_SPOOLED))
+            method, crc = _DEFLATED, _deflate(member, spool)
+            compressed = spool.tell()
+            spool.seek(0)
+            pieces = iter(lambda: spool.read(_CHUNK), b"")
+        written = _Written(
+            name=member.path.encode(),
+            flags=0 if member.path.isascii() else _UTF8,
+            method=method,
+            crc=crc,
+            compressed=compressed,
+            size=member.size,
+            mode=stat.S_IFREG | member.mode,
+            offset=sink.position,
+        )
+        sink.write(_LOCAL.pack(b"PK\3\4", *_common(written), 0) + written.name)
+        for piece in pieces:
+            sink.write(piece)
     return written
 
 
-def _copy(content: InZip, file: BinaryIO, output: BinaryIO) -> None:
-    """Copy a member's compressed bytes; where they start is said by its own local header."""
-    file.seek(content.info.header_offset)
-    header = file.read(_LOCAL.size)
+def _copied(content: InZip, file: int) -> Iterator[bytes]:
+    """Yield a member's compressed bytes; where they start is said by its own local header."""
+    info = content.info
+    header = os.pread(file, _LOCAL.size, info.header_offset)
     if len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
-        raise WheelError(f"{content.file} is broken: {content.info.filename} is not where it says")
+        raise WheelError(f"{content.file} is broken: {info.filename} is not where it says")
     name_length, extra_length = _LOCAL.unpack(header)[-2:]
-    file.seek(name_length + extra_length, 1)
-    left = content.info.compress_size
-    while left:
-        piece = file.read(min(left, _CHUNK))
+    start = info.header_offset + _LOCAL.size + name_length + extra_length
+    end = start + info.compress_size
+    while start < end:
+        piece = os.pread(file, min(end - start, _CHUNK), start)
         if not piece:
-            raise WheelError(f"{content.file} is broken: it ends inside {content.info.filename}")
-        output.write(piece)
-        left -= len(piece)
+            raise WheelError(f"{content.file} is broken: it ends inside {info.filename}")
+        yield piece
+        start += len(piece)
 
 
-def _deflate(member: Member, output: BinaryIO) -> int:
+def _deflate(member: Member, output: IO[bytes]) -> int:
     """Write a member's bytes compressed, and return their CRC-32."""
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     crc, digest = 0, hashlib.sha256()
@@ -150,26 +204,26 @@ def _common(written: _Written) -> tuple[int, ...]:
     )
 
 
-def _write_directory(written: list[_Written], output: BinaryIO) -> None:
-    start = output.tell()
+def _write_directory(written: list[_Written], sink: _Sink) -> None:
+    start = sink.position
     for member in written:
         attributes = member.mode << 16
-        output.write(
+        sink.write(
             _CENTRAL.pack(
                 *(b"PK\1\2", _UNIX | _VERSION, *_common(member)),
                 *(0, 0, 0, 0, attributes, member.offset),
             )
             + member.name
         )
-    end = output.tell()
+    end = sink.position
     count = len(written)
     if count >= _MOST_MEMBERS:  # sizes never need ZIP64: Lambda takes 250 MB
-        output.write(
+        sink.write(
             _END_64.pack(
                 *(b"PK\6\6", _END_64.size - 12, _UNIX | 45, 45),
                 *(0, 0, count, count, end - start, start),
             )
         )
-        output.write(_LOCATOR_64.pack(b"PK\6\7", 0, end, 1))
+        sink.write(_LOCATOR_64.pack(b"PK\6\7", 0, end, 1))
     shown = min(count, _MOST_MEMBERS)
-    output.write(_END.pack(b"PK\5\6", 0, 0, shown, shown, end - start, start, 0))
+    sink.write(_END.pack(b"PK\5\6", 0, 0, shown, shown, end - start, start, 0))

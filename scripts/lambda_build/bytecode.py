@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_build.cache import Cache, sha256_of, written_aside
 from lambda_build.errors import ToolError
-from lambda_build.interpreters import find_interpreter
+from lambda_build.interpreters import find_version
 from lambda_build.layout import InFile, InZip, Member, changed_meanwhile
 from lambda_build.process import run
 
@@ -46,11 +46,8 @@ class Bytecode:
 
 def find_compiler(python: str) -> Compiler | None:
     """Return a Python of that minor version (`3.11`) with its full version, if there is one."""
-    executable = find_interpreter(python)
-    if executable is None:
-        return None
-    answer = run([executable, "-I", "-c", "import platform; print(platform.python_version())"])
-    return Compiler(executable=executable, version=answer.stdout.strip())
+    found = find_version(python)
+    return None if found is None else Compiler(executable=found[0], version=found[1])
 
 
 def compile_members(
