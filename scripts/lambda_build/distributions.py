@@ -92,17 +92,22 @@ def owners(distributions: Iterable[Distribution]) -> dict[str, str]:
     return owned
 
 
+def published(distributions: Iterable[Distribution], hashes: Mapping[str, str]) -> frozenset[str]:
+    """Return the paths that are, byte for byte, what a distribution was published with."""
+    return frozenset(
+        place
+        for distribution in distributions
+        for row, listed in distribution.rows.items()
+        if (place := _place(row, distribution)) and listed and hashes.get(place) == listed
+    )
+
+
 def check_records(
     distributions: Iterable[Distribution], hashes: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Yield the files that are missing, or not what RECORD says; `hashes` are those found."""
     everything = list(distributions)
-    right = {
-        place
-        for distribution in everything
-        for row, listed in distribution.rows.items()
-        if (place := _place(row, distribution)) and hashes.get(place) == listed
-    }
+    right = published(everything, hashes)
     for distribution in everything:
         yield from _misplaced(distribution, hashes)
         yield from _missing(distribution, hashes)

@@ -11,7 +11,7 @@ from lambda_build.findings import Finding, Severity, shown
 from lambda_build.source import CLUTTER, SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from lambda_build.reader import Entry
     from lambda_build.target import Target
@@ -70,11 +70,16 @@ def check_clutter(entries: Mapping[str, Entry], owned: Mapping[str, str]) -> Ite
         )
 
 
-def check_bytecode(entries: Mapping[str, Entry], target: Target) -> Iterator[Finding]:
-    """Yield bytecode that the target's Python does not take, or should not."""
+def check_bytecode(
+    entries: Mapping[str, Entry], published: Collection[str], target: Target
+) -> Iterator[Finding]:
+    """Yield bytecode that the target's Python does not take, or should not.
+
+    What is `published` in a wheel is its author's business, as one file of numpy's is.
+    """
     found: dict[str, list[str]] = defaultdict(list)
     for path, entry in entries.items():
-        if path.endswith(".pyc"):
+        if path.endswith(".pyc") and path not in published:
             code = _judged(path, entry, entries, target)
             if code is not None:
                 found[code].append(path)

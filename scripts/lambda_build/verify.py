@@ -20,6 +20,7 @@ from lambda_build.distributions import (
     check_requires,
     check_tags,
     owners,
+    published,
     read_distributions,
 )
 from lambda_build.errors import LambdaBuildError, SizeError, UsageError
@@ -27,6 +28,7 @@ from lambda_build.findings import Finding, Severity, found_by, shown
 from lambda_build.layout import Layout
 from lambda_build.leftovers import check_bytecode, check_clutter, check_secrets
 from lambda_build.manifest import RECORD_FILE
+from lambda_build.provided import RUNTIME_PACKAGES
 from lambda_build.reader import Archive, Bounded, read_archive
 from lambda_build.target import Architecture, Runtime, Target
 from lambda_build.wheel import BROKEN
@@ -39,16 +41,11 @@ if TYPE_CHECKING:
 LARGEST_ZIPPED_BYTES = 52_428_800
 _MOST_LAYERS = 5
 
-# AWS, "Lambda runtimes" and the runtimes' images: what every Python runtime brings.
-_PROVIDED = frozenset(
-    {
-        *("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3"),
-        *("awslambdaric", "simplejson", "snapshot-restore-py"),
-    }
-)
-
 # What a layer holds besides Python (AWS, "Layer paths for each Lambda runtime").
 _LAYER_FOLDERS = ("python/", "bin/", "lib/", "extensions/")
+
+# What a layer that is not at hand may answer.
+_OF_LAYERS = {"requirement-missing", "import", "missing-library", "handler"}
 
 _LARGEST_RECORD_BYTES = 1 << 20
 
@@ -112,7 +109,9 @@ def verify(
         findings.extend(_in_layer(finding, where) for finding in amiss)
     if all(archive.is_read for archive in archives):
         layout = _seen(archives, owned)
-        findings.extend(_about_all(layout, target, handler, distributions.values()))
+        awaited = frozenset(said.get("provided", ())) - RUNTIME_PACKAGES[target.runtime]
+        about = _about_all(layout, target, handler, distributions.values())
+        findings.extend(_awaiting(awaited, about, distributions, layers))
         findings.extend(_unlike_said(said, distributions))
     return Report(
         file=file,
@@ -155,9 +154,11 @@ def _said(file: Path) -> tuple[dict[str, Any], list[Finding]]:
 
 
 def _is_record(said: dict[str, Any]) -> bool:
-    packages = said.get("packages", {})
+    packages, provided = said.get("packages", {}), said.get("provided", [])
     return (
-        all(isinstance(said.get(key, ""), str) for key in ("runtime", "architecture"))
+        isinstance(provided, list)
+        and all(isinstance(name, str) for name in provided)
+        and all(isinstance(said.get(key, ""), str) for key in ("runtime", "architecture"))
         and isinstance(said.get("handler"), str | None)
         and isinstance(packages, dict)
         and all(isinstance(version, str) for version in packages.values())
@@ -281,7 +282,7 @@ def _judged(
         *check_tags(distributions, target),
         *check_secrets(archive.entries, owned),
         *check_clutter(archive.entries, owned),
-        *check_bytecode(archive.entries, target),
+        *check_bytecode(archive.entries, published(distributions, hashes), target),
     ]
     return distributions, owned, findings
 
@@ -307,8 +308,37 @@ def _about_all(
     except (*BROKEN, RecursionError, LambdaBuildError) as error:
         yield Finding(code="damaged", thing="the ZIP", cause=f"It cannot be read: {error}")
     tops = frozenset(member.path.partition("/")[0].partition(".")[0] for member in layout.members)
-    provided = _PROVIDED
-    yield from check_requires(distributions, tops, target, provided)
+    yield from check_requires(distributions, tops, target, RUNTIME_PACKAGES[target.runtime])
+
+
+def _awaiting(
+    awaited: frozenset[str],
+    findings: Iterable[Finding],
+    distributions: dict[str, Distribution],
+    layers: Sequence[Path],
+) -> Iterator[Finding]:
+    """Yield findings in the light of what layers are to bring, whether they are at hand or not."""
+    if awaited and not layers:
+        names = ", ".join(shown(name) for name in sorted(awaited))
+        yield Finding(
+            code="layer-not-given",
+            severity=Severity.WARNING,
+            thing=RECORD_FILE,
+            cause=f"The package expects {names} of a layer, and no layer was given to look into.",
+            next_step="Give each layer's ZIP, in Lambda's order:\n    --layer LAYER.zip",
+        )
+    for name in sorted(awaited - distributions.keys()) if layers else ():
+        yield Finding(
+            code="requirement-missing",
+            thing=name,
+            cause=f"The package expects {shown(name)} of a layer, and none of those given has it.",
+            next_step="Add it to a layer, or package it.",
+        )
+    for finding in findings:
+        if finding.code in _OF_LAYERS and awaited and not layers:
+            yield replace(finding, severity=Severity.WARNING)
+        else:
+            yield finding
 
 
 def _unlike_said(said: dict[str, Any], distributions: dict[str, Distribution]) -> Iterator[Finding]:

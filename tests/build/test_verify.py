@@ -7,7 +7,6 @@ import os
 import py_compile
 import shutil
 import stat
-import struct
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import pytest
 from build.foreign import ZipRecipe, install, replace_name, write_wheels, zipped
 from build.test_cli import in_process
 from build.tiny import HANDLER, found_in, make_function, make_wheel, tree_of, write_tree
+from build.tiny_elf import ARM64, ElfRecipe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lambda_build import reader
@@ -146,10 +146,6 @@ def edit_below_bytecode(folder: Path) -> None:
     module.write_bytes(source + b"# edited\n")
 
 
-def elf(machine: int) -> bytes:
-    return b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHI", 3, machine, 1) + bytes(40)
-
-
 PLANTED = {
     "a module is missing": (remove("one/sub/a.py"), "record-missing"),
     "a data file is missing": (remove("two/table.json"), "record-missing"),
@@ -173,7 +169,27 @@ PLANTED = {
         write("two-1.0.dist-info/WHEEL", "Tag: cp311-cp311-macosx_11_0_arm64\n"),
         "wrong-wheel",
     ),
-    "a library of another machine": (write("two/fast.so", elf(183)), "wrong-machine"),
+    "a library of another machine": (
+        write("two/fast.so", ElfRecipe(machine=ARM64).data()),
+        "wrong-machine",
+    ),
+    "a library of another Python": (
+        write("two/fast.cpython-312-x86_64-linux-gnu.so", ElfRecipe().data()),
+        "wrong-python",
+    ),
+    "a library of another C library": (
+        write("two/fast.so", ElfRecipe(needed=["libc.musl-x86_64.so.1"]).data()),
+        "musl",
+    ),
+    "a library of a newer glibc": (
+        write("two/fast.so", ElfRecipe(versions={"libc.so.6": ["GLIBC_2.28"]}).data()),
+        "too-new-glibc",
+    ),
+    "a library of a library that is missing": (
+        write("two/fast.so", ElfRecipe(needed=["libxyz.so.1"]).data()),
+        "missing-library",
+    ),
+    "an import that fails": (write("index.py", f"import nowhere\n{HANDLER}"), "import"),
     "bytecode of another Python": (
         foreign_pyc(3531, "one/__pycache__/__init__.cpython-312.pyc"),
         "bytecode-other-python",
@@ -285,6 +301,13 @@ def test_bytecode_that_pip_compiled_is_checked_by_time(tmp_path: Path) -> None:
     os.utime(folder / "index.py", (1.6e9, 1.6e9))
     assert codes(zipped(folder)) == {"bytecode-stale"}
     run([python, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", folder])
+    assert codes(zipped(folder)) == set()
+
+
+def test_bytecode_that_a_wheel_was_published_with_is_its_authors(tmp_path: Path) -> None:
+    files = {"one/__init__.py": "", "one/__pycache__/__init__.cpython-311.pyc": bytes(16)}
+    make_wheel(tmp_path / "wheels", "one", files=files)
+    folder = install("uv", tmp_path / "wheels", tmp_path / "f", "one")
     assert codes(zipped(folder)) == set()
 
 
@@ -454,6 +477,20 @@ def test_layers_are_looked_at_as_lambda_mounts_them(tmp_path: Path) -> None:
     assert "too-many-layers" in codes(function, layers=[right] * 6)
 
 
+def test_what_a_layer_is_to_bring_is_awaited_from_the_layers(tmp_path: Path) -> None:
+    record = '{"handler": "index.handler", "provided": ["boto3", "two"]}'
+    files = {"index.py": f"import two, boto3\n{HANDLER}", "lambda_build.json": record}
+    file = ZipRecipe(files=files).write(tmp_path / "a.zip")
+    report = verify(file)
+    assert {found.code for found in report.findings} == {"layer-not-given", "import"}
+    assert report.errors == 0
+    empty = ZipRecipe(files={"python/a.txt": ""}).write(tmp_path / "empty.zip")
+    assert codes(file, layers=[empty]) == {"requirement-missing", "import"}
+    brings = {"python/two.py": "", "python/two-1.dist-info/METADATA": "Name: two\nVersion: 1\n"}
+    layer = ZipRecipe(files=brings).write(tmp_path / "layer.zip")
+    assert codes(file, layers=[layer]) == set()
+
+
 # The command
 
 
@@ -504,7 +541,7 @@ def test_the_command_says_that_nothing_is_wrong(
 MEMBERS: dict[str, str | bytes] = {
     "index.py": HANDLER,
     "one/__init__.py": "import two",
-    "one/fast.so": elf(62),
+    "one/fast.so": ElfRecipe().data(),
     "one-1.0.dist-info/METADATA": "Name: one\nVersion: 1.0\nRequires-Dist: two; extra == 'a'\n",
     "one-1.0.dist-info/RECORD": "one/__init__.py,sha256=AAAA,3\n",
     "one-1.0.dist-info/WHEEL": "Tag: py3-none-any\n",
