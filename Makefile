@@ -6,6 +6,7 @@ SHELL := /bin/sh
 VENV := .venv/bin
 FUNCTION ?=
 ENVIRONMENT ?=
+BENCH ?=
 TERRAFORM := terraform -chdir=terraform
 # Terraform's own words: terraform/environments/NAME.tfvars, if one is named.
 VAR_FILE = $(if $(ENVIRONMENT),-var-file=environments/$(ENVIRONMENT).tfvars)
@@ -18,6 +19,7 @@ help: ## Show what there is
 	@echo
 	@echo "  FUNCTION=chat         one function instead of all (package, lock, upgrade)"
 	@echo "  ENVIRONMENT=prod      terraform/environments/prod.tfvars (plan, apply, destroy)"
+	@echo "  BENCH=--quick         one repetition of one workload (bench-build)"
 
 .PHONY: setup
 setup: ## Make .venv from the locks; every other target does this as needed
@@ -93,6 +95,10 @@ format: setup ## Format Python and Terraform
 	@$(VENV)/ruff check --quiet --fix .
 	@$(VENV)/ruff format .
 	@terraform fmt -recursive terraform
+
+.PHONY: bench-build
+bench-build: setup ## Measure the build beside its peers (half an hour, on an idle machine)
+	@$(VENV)/python -m benchmarks $(BENCH)
 
 .PHONY: lock-dev
 lock-dev: setup ## Renew the locks of the development environment
