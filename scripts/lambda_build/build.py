@@ -31,7 +31,7 @@ from lambda_build.cache import (
     sweep,
     written_aside,
 )
-from lambda_build.errors import LockError, SourceError
+from lambda_build.errors import LambdaBuildError, LockError, SourceError
 from lambda_build.fetch import fetch
 from lambda_build.findings import refuse
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
@@ -40,8 +40,9 @@ from lambda_build.manifest import file_rows, read_manifest, sbom, staged_tree, w
 from lambda_build.process import at_once
 from lambda_build.projects import ProjectTree, project_wheel, read_project
 from lambda_build.requirements import Requirements, read_requirements
-from lambda_build.resolve import Resolution, locate, resolve
+from lambda_build.resolve import Resolution, locate, newer_elsewhere, resolve
 from lambda_build.source import SourceFile, read_function_source, tree_digest
+from lambda_build.source_distributions import wheel_of
 from lambda_build.stage import StagedTree, is_intact, stage
 
 if TYPE_CHECKING:
@@ -240,6 +241,32 @@ def lock_function(function: Function, *, upgrade: bool = False) -> tuple[Path, L
     return path, lock, old
 
 
+def fallen_back(
+    function: Function, lock: Lock, old: Lock | None, *, upgrade: bool = False
+) -> tuple[str, ...]:
+    """Return, in words, which newly locked versions are not the newest, for the target's sake.
+
+    It is only worth knowing: where the index does not answer again, nothing is said.
+    """
+    if function.requirements is None or (lock == old and not upgrade):
+        return ()
+    held = [] if old is None or upgrade else [pin for pin in lock.pins if pin in old.pins]
+    try:
+        newer = newer_elsewhere(
+            lock, read_requirements(function.requirements), function.target, held=held
+        )
+    except LambdaBuildError as error:
+        _log.info("newer versions are not known: %s", error)
+        return ()
+    target = f"{function.target} (glibc {function.target.glibc})"
+    return tuple(
+        f"{pin.name} {pin.version} is the newest that runs on {target}; elsewhere it would be "
+        f"{newer[pin.name]}"
+        for pin in lock.pins
+        if pin.name in newer
+    )
+
+
 def read_inputs(function: Function, cache: Cache, *, outputs: Sequence[Path] = ()) -> Inputs:
     """Read everything that decides what a function's package holds.
 
@@ -302,7 +329,7 @@ def _laid_out(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
     source = source_members(inputs.source)
     record = _record(inputs, wheels)
     plain = lay_out(source, [record], *(wheel_members(wheel) for wheel in wheels))
-    suspect = refuse(check.check_layout(plain, function.target, function.handler))
+    suspect = refuse(check.check_layout(plain, function.target, function.handler, cache))
     layout, compiler, warnings = _with_bytecode(plain, source, wheels, inputs, cache)
     pins = inputs.lock.pins if inputs.lock else ()
     return layout, {
@@ -338,9 +365,14 @@ def _wheels(inputs: Inputs, cache: Cache) -> list[Wheel]:
             return inputs.locations
         return locate(pins, requirements, target)
 
+    def build(pin: Pin, file: Path) -> Wheel:
+        _log.info("%s: building %s, which is published as source", inputs.function.name, pin.name)
+        index, folder = requirements.index_environment(), requirements.file.parent
+        return wheel_of(pin, file, target, cache, index, folder)
+
     pins = inputs.lock.pins if inputs.lock else ()
     return [
-        *fetch(pins, target, cache, where),
+        *fetch(pins, target, cache, where, build),
         *(project_wheel(tree, target, cache) for tree in inputs.projects),
     ]
 

@@ -64,6 +64,10 @@ class Cache:
         """Return where the wheel with that hash belongs."""
         return self.root / "wheels" / f"{sha256}.whl"
 
+    def source_distribution(self, sha256: str) -> Path:
+        """Return where the source distribution with that hash belongs."""
+        return self.root / "sources" / sha256
+
     def resolution(self, digest: str) -> Path:
         """Return where the resolution of requirements with that digest belongs."""
         return self.root / "resolutions" / f"{digest}.lock"

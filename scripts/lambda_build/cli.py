@@ -214,11 +214,13 @@ def _package(options: argparse.Namespace) -> None:
 
 
 def _lock(options: argparse.Namespace) -> None:
-    from lambda_build.build import lock_function  # noqa: PLC0415 - --help needs none of it
+    from lambda_build.build import fallen_back, lock_function  # noqa: PLC0415 - --help needs none of it
 
     for function in _functions(options):
         path, lock, old = lock_function(function, upgrade=options.upgrade)
         print(f"{path}: {_changes(lock, old)}")
+        for line in fallen_back(function, lock, old, upgrade=options.upgrade):
+            print(f"  {line}")
 
 
 def _terraform(_: argparse.Namespace) -> None:

@@ -31,19 +31,22 @@ def fetch(
     target: Target,
     cache: Cache,
     locate: Callable[[Sequence[Pin]], Mapping[str, str]],
+    build: Callable[[Pin, Path], Wheel],
 ) -> tuple[Wheel, ...]:
     """Return the locked wheels, verified; `locate` is asked only for those not in the cache.
+
+    `build` makes the wheel of a source distribution.
 
     Raises FetchError when one cannot be had, HashMismatchError when one is not what was locked,
     WheelError when one is broken or does not run on the target.
     """
     for pin in pins:
-        if rank(pin.filename, target) is None:
+        if pin.is_wheel and rank(pin.filename, target) is None:
             raise WheelError(
                 f"{pin.filename} does not run on {target} (glibc {target.glibc}).\n"
                 "Make the lock again:\n    make lock"
             )
-    missing = [pin for pin in pins if not _is_whole(cache.wheel(pin.sha256), pin)]
+    missing = [pin for pin in pins if not _is_whole(_place(pin, cache), pin)]
     if missing:
         locations = locate(missing)
         with _client() as client:
@@ -52,7 +55,16 @@ def fetch(
                 missing,
                 most=_AT_ONCE,
             )
-    return tuple(read_wheel(cache.wheel(pin.sha256), pin.filename, pin.sha256) for pin in pins)
+    return tuple(
+        read_wheel(_place(pin, cache), pin.filename, pin.sha256)
+        if pin.is_wheel
+        else build(pin, _place(pin, cache))
+        for pin in pins
+    )
+
+
+def _place(pin: Pin, cache: Cache) -> Path:
+    return cache.wheel(pin.sha256) if pin.is_wheel else cache.source_distribution(pin.sha256)
 
 
 def _is_whole(file: Path, pin: Pin) -> bool:
@@ -75,7 +87,7 @@ def _client() -> httpx.Client:
 
 
 def _bring(pin: Pin, location: str, cache: Cache, client: httpx.Client) -> None:
-    with written_aside(cache.wheel(pin.sha256)) as aside:
+    with written_aside(_place(pin, cache)) as aside:
         scheme = urlsplit(location).scheme
         if scheme in {"http", "https"}:
             _download(location, aside, client)
@@ -88,7 +100,8 @@ def _bring(pin: Pin, location: str, cache: Cache, client: httpx.Client) -> None:
                 f"and the lock says\n    sha256:{pin.sha256}\n"
                 "Somebody may have replaced it, or a proxy answered in its place."
             )
-        verify_wheel(read_wheel(aside, pin.filename, pin.sha256))
+        if pin.is_wheel:
+            verify_wheel(read_wheel(aside, pin.filename, pin.sha256))
 
 
 def _copy(file: Path, aside: Path) -> None:

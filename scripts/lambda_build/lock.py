@@ -7,6 +7,8 @@ no hosts, so `pip install --require-hashes -r` takes it as well:
     # target: python3.11-x86_64, glibc 2.26
     # requirements: sha256:30c5…
     boto3==1.44.5 --hash=sha256:70c3…  # boto3-1.44.5-py3-none-any.whl
+
+A package that is published as source only is pinned by its source distribution's hash.
 """
 
 from __future__ import annotations
@@ -32,18 +34,23 @@ _TARGET = re.compile(r"^# target: (?P<target>\S+), glibc (?P<glibc>\S+)$", re.MU
 _REQUIREMENTS = re.compile(r"^# requirements: sha256:(?P<digest>[0-9a-f]{64})$", re.MULTILINE)
 _PIN = re.compile(
     r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+) --hash=sha256:(?P<sha256>[0-9a-f]{64})"
-    r"  # (?P<filename>\S+\.whl)$"
+    r"  # (?P<filename>\S+\.(?:whl|tar\.gz|zip))$"
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pin:
-    """One wheel: the only file that a package may be."""
+    """One wheel, or source distribution: the only file that a package may be."""
 
     name: str
     version: str
     sha256: str
     filename: str
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it is a wheel; else a source distribution, of a package that has no wheels."""
+        return self.filename.endswith(".whl")
 
     def __str__(self) -> str:
         return f"{self.name}=={self.version} --hash=sha256:{self.sha256}  # {self.filename}"

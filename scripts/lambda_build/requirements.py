@@ -67,6 +67,14 @@ _FLAGS = {"--no-index", "--pre", "--prefer-binary", "--require-hashes"}
 # changes nothing where only wheels are taken.
 _PASSED_ON = {"--index-url", "--extra-index-url", "--find-links", "--no-index", "--require-hashes"}
 
+# uv's variables for the same, and what stands between several values.
+_INDEX_VARIABLES = {
+    "--index-url": ("UV_DEFAULT_INDEX", " "),
+    "--extra-index-url": ("UV_INDEX", " "),
+    "--find-links": ("UV_FIND_LINKS", ","),
+    "--no-index": ("UV_NO_INDEX", ""),
+}
+
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark it begins with
@@ -205,6 +213,19 @@ class Requirements:
         """Return the options that say where packages are, as lines of a requirements file."""
         passed = [option for option in self.options if option.name in _PASSED_ON]
         return "".join(f"{option.absolute()}\n" for option in passed)
+
+    def index_environment(self) -> dict[str, str]:
+        """Return the same as uv's variables, to build with: credentials may be in them."""
+        values: dict[str, list[str]] = {}
+        for option in self.options:
+            if option.name in _INDEX_VARIABLES:
+                text = option.absolute().partition(" ")[2]
+                values.setdefault(option.name, []).append(expand_variables(text))
+        return {
+            variable: separator.join(values[name]) or "1"
+            for name, (variable, separator) in _INDEX_VARIABLES.items()
+            if name in values
+        }
 
     def constraints_text(self) -> str:
         """Return one flat constraints file that holds every constraint."""

@@ -6,12 +6,15 @@ import os
 import re
 import tempfile
 import tomllib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
 
 from lambda_build.errors import (
     FetchError,
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from lambda_build.requirements import Requirements
     from lambda_build.target import Target
 
+# uv's hint, once for each package that it names.
+_WHEELS_REQUIRED = re.compile(r"Wheels are required for `([^`]+)`")
 _PINNED = re.compile(r"[A-Za-z0-9._-]+==")
 
 # Where uv reads indexes from, besides its configuration: `URL` or `NAME=URL`, with spaces between.
@@ -62,27 +67,111 @@ def resolve(
 ) -> Resolution:
     """Return the newest wheels that answer the requirements on the target.
 
-    Where a version in `preferred` still answers, it stays. Raises ResolutionError with the
+    Where a version in `preferred` still answers, it stays. A package that has no wheel at all, in
+    any version and for any platform, is its source distribution. Raises ResolutionError with the
     resolver's reason, FetchError when no index answers, WheelError when no wheel fits.
     """
+    sources: frozenset[str] = frozenset()
+    while True:
+        try:
+            return _resolve(requirements, target, preferred, sources)
+        except WheelError as error:
+            without = _without_wheels(str(error))
+            more = {name for name in without - sources if _is_source_only(name, requirements)}
+            if not more:
+                newest = "".join(_newest(name, requirements, target) for name in sorted(without))
+                raise WheelError(f"{error}{newest}") from error
+            sources |= more
+
+
+def newer_elsewhere(
+    lock: Lock, requirements: Requirements, target: Target, *, held: Sequence[Pin] = ()
+) -> dict[str, str]:
+    """Return, by name, the newer versions that would be locked if other systems' wheels counted.
+
+    `held` are pins that stayed for their own sake. Asks the index a second time.
+    """
+    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
+        constraints = Path(folder, "held.txt")
+        constraints.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in held), "utf-8")
+        sources = frozenset(pin.name for pin in lock.pins if not pin.is_wheel)
+        with _arguments(requirements) as arguments:
+            arguments += ["--constraint", constraints]
+            packages = _pylock(arguments, requirements, target, sources, any_platform=True)
+    newest: dict[str, Version] = {}
+    for package in packages:
+        marker, version = package.get("marker"), package.get("version")
+        if version and (not marker or Marker(marker).evaluate(target.markers)):
+            name = str(package["name"])
+            newest[name] = max(Version(version), newest.get(name, Version(version)))
+    return {
+        pin.name: str(newest[pin.name])
+        for pin in lock.pins
+        if pin.name in newest and newest[pin.name] > Version(pin.version)
+    }
+
+
+def _is_source_only(name: str, requirements: Requirements) -> bool:
+    """Return whether no version of a package has any wheel."""
+    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
+        wanted = Path(folder, "requirements.txt")
+        wanted.write_text(f"{requirements.options_text()}{name}\n", "utf-8")
+        # Yanked versions and pre-releases count as well: they are looked at when there is no other.
+        result = uv(
+            *("pip", "compile", "--quiet", "--only-binary", ":all:", "--no-deps", "--universal"),
+            *("--prerelease", "allow", wanted),
+            cwd=requirements.file.parent,
+        )
+    return bool(result.returncode) and name in _without_wheels(result.stderr)
+
+
+def _newest(name: str, requirements: Requirements, target: Target) -> str:
+    """Return, as lines to add to a refusal, the newest version of a package that has a wheel."""
+    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
+        wanted = Path(folder, "requirements.txt")
+        wanted.write_text(f"{requirements.options_text()}{name}\n", "utf-8")
+        try:
+            output = _compile([wanted, "--no-deps"], requirements, target)
+        except LambdaBuildError:
+            return ""
+    found = re.search(rf"^{re.escape(name)}==(\S+)", output, re.MULTILINE)
+    return f"\nThe newest that has a wheel for {target}:\n    {name}=={found[1]}" if found else ""
+
+
+def _without_wheels(stderr: str) -> frozenset[str]:
+    """Return the packages of which uv says that no wheel can be used."""
+    return frozenset(str(canonicalize_name(name)) for name in _WHEELS_REQUIRED.findall(stderr))
+
+
+@contextmanager
+def _arguments(requirements: Requirements) -> Iterator[list[str | Path]]:
+    """Give uv's arguments that ask for these requirements."""
     with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
         wanted = Path(folder, requirements.file.name)
         wanted.write_text(requirements.text(), "utf-8")
         constraints = Path(folder, "constraints.txt")
         constraints.write_text(requirements.constraints_text(), "utf-8")
-        arguments: list[str | Path] = [wanted, "--constraint", constraints]
-        if requirements.prereleases:
-            arguments += ["--prerelease", "allow"]
+        prereleases = ["--prerelease", "allow"] if requirements.prereleases else []
+        yield [wanted, "--constraint", constraints, *prereleases]
+
+
+def _resolve(
+    requirements: Requirements, target: Target, preferred: Sequence[Pin], sources: frozenset[str]
+) -> Resolution:
+    with (
+        _arguments(requirements) as arguments,
+        tempfile.TemporaryDirectory(prefix="lambda-build-") as folder,
+    ):
         if preferred:
             # Versions that an output file already holds are preferred by uv.
             pins = Path(folder, "pins.txt")
             pins.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in preferred), "utf-8")
-            _compile([*arguments, "--output-file", pins], requirements, target)
+            _compile([*arguments, "--output-file", pins], requirements, target, sources)
             # Less the path requirements in it, which have no version to hold to.
             held = [line for line in pins.read_text("utf-8").splitlines() if _PINNED.match(line)]
             pins.write_text("".join(f"{line}\n" for line in held), "utf-8")
             arguments += ["--constraint", pins]
-        packages = _pylock(arguments, requirements, target)
+        packages = _pylock(arguments, requirements, target, sources)
     chosen = dict(_chosen(packages, requirements, target))
     _check_hashes(chosen, requirements)
     return Resolution(
@@ -119,8 +208,12 @@ def locate(pins: Sequence[Pin], requirements: Requirements, target: Target) -> d
         pinned = Path(folder, requirements.file.name)
         pins_text = "".join(f"{pin.name}=={pin.version}\n" for pin in asked)
         pinned.write_text(requirements.options_text() + pins_text, "utf-8")
-        packages = _pylock([pinned, "--no-deps"], requirements, target)
-    offered = {str(package["name"]): list(_files(package, requirements)) for package in packages}
+        sources = frozenset(pin.name for pin in asked if not pin.is_wheel)
+        packages = _pylock([pinned, "--no-deps"], requirements, target, sources)
+    offered = {
+        str(package["name"]): [*_files(package, requirements), *_sources(package, requirements)]
+        for package in packages
+    }
     for pin in asked:
         file = next((f for f in offered.get(pin.name, []) if f.sha256 == pin.sha256), None)
         if file is None:
@@ -146,17 +239,36 @@ def _with_credentials(location: str, requirements: Requirements) -> str:
 
 
 def _pylock(
-    arguments: Sequence[str | Path], requirements: Requirements, target: Target
+    arguments: Sequence[str | Path],
+    requirements: Requirements,
+    target: Target,
+    sources: frozenset[str],
+    *,
+    any_platform: bool = False,
 ) -> list[dict[str, Any]]:
-    output = _compile([*arguments, "--format", "pylock.toml"], requirements, target)
+    output = _compile(
+        [*arguments, "--format", "pylock.toml"],
+        *(requirements, target, sources),
+        any_platform=any_platform,
+    )
     packages: list[dict[str, Any]] = tomllib.loads(output).get("packages", [])
     return packages
 
 
-def _compile(arguments: Sequence[str | Path], requirements: Requirements, target: Target) -> str:
+def _compile(
+    arguments: Sequence[str | Path],
+    requirements: Requirements,
+    target: Target,
+    sources: frozenset[str] = frozenset(),
+    *,
+    any_platform: bool = False,
+) -> str:
     result = uv(
+        # Only what is named is ever built; of the others not even metadata is.
         *("pip", "compile", "--quiet", "--no-header", "--only-binary", ":all:"),
-        *("--python-platform", target.uv_platform, "--python-version", target.python),
+        *(word for name in sorted(sources) for word in ("--no-binary", name)),
+        *(["--universal"] if any_platform else ["--python-platform", target.uv_platform]),
+        *("--python-version", target.python),
         *arguments,
         cwd=requirements.file.parent,
     )
@@ -224,13 +336,15 @@ def _chosen(
             ),
             key=lambda pair: pair[0],
         )
+        if not ranked and not package.get("wheels"):
+            ranked = [((True, 0, file.filename), file) for file in _sources(package, requirements)]
         if not ranked:
             raise WheelError(
                 f"{name} {package.get('version', '')} has no wheel for {target} (glibc "
                 f"{target.glibc}).\nChoose a version that has one."
             )
         file = ranked[0][1]
-        version = str(parse_wheel_filename(file.filename)[1])
+        version = _version(file.filename)
         pin = Pin(name=name, version=version, sha256=file.sha256, filename=file.filename)
         yield name, (pin, file.location)
 
@@ -256,6 +370,24 @@ def _files(package: Mapping[str, Any], requirements: Requirements) -> Iterator[_
             )
         if sha256 is not None:
             yield _File(filename=filename, location=location, sha256=sha256)
+
+
+def _sources(package: Mapping[str, Any], requirements: Requirements) -> Iterator[_File]:
+    """Yield the source distribution of a package in a pylock that has no wheels."""
+    told = package.get("sdist")
+    if not told or package.get("wheels"):
+        return
+    location = told.get("url") or str((requirements.file.parent / told["path"]).resolve())
+    filename = told.get("name") or unquote(urlsplit(location).path).rpartition("/")[2]
+    sha256 = told.get("hashes", {}).get("sha256")
+    if sha256 is not None and filename.endswith((".tar.gz", ".zip")):
+        yield _File(filename=filename, location=location, sha256=sha256)
+
+
+def _version(filename: str) -> str:
+    if filename.endswith(".whl"):
+        return str(parse_wheel_filename(filename)[1])
+    return str(parse_sdist_filename(filename)[1])
 
 
 def _check_hashes(chosen: Mapping[str, tuple[Pin, str]], requirements: Requirements) -> None:

@@ -10,7 +10,7 @@ from lambda_build.process import run
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
@@ -22,17 +22,23 @@ def platform(architecture: str, glibc: str) -> str:
 
 
 def uv(
-    *arguments: str | Path, cwd: Path | None = None, timeout_s: float = 600
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float = 600,
 ) -> subprocess.CompletedProcess[str]:
-    """Run uv and return what it said; its exit code is the caller's to judge."""
-    environment = {
+    """Run uv and return what it said; its exit code is the caller's to judge.
+
+    `environment` adds variables: what must not be shown, such as an index's credentials.
+    """
+    inherited = {
         name: value
         for name, value in os.environ.items()
         # Somebody's active environment must not leak into a resolution for another machine.
         if name not in {"VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON", "PYTHONPATH", "PYTHONHOME"}
     }
-    environment |= {"UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
-    return run([_executable(), *arguments], cwd=cwd, environment=environment, timeout_s=timeout_s)
+    told = inherited | {"UV_NO_PROGRESS": "1", "NO_COLOR": "1"} | dict(environment or {})
+    return run([_executable(), *arguments], cwd=cwd, environment=told, timeout_s=timeout_s)
 
 
 def install_target(
