@@ -20,6 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from packaging.requirements import Requirement
+
 from lambda_build import check
 from lambda_build.archive import write_archive
 from lambda_build.bytecode import Compiler, compile_members, find_compiler
@@ -36,9 +38,17 @@ from lambda_build.fetch import fetch
 from lambda_build.findings import refuse
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
 from lambda_build.lock import Lock, Pin, check_lock, lock_path, read_lock
-from lambda_build.manifest import file_rows, read_manifest, sbom, staged_tree, write_manifest
+from lambda_build.manifest import (
+    RECORD_FILE,
+    file_rows,
+    read_manifest,
+    sbom,
+    staged_tree,
+    write_manifest,
+)
 from lambda_build.process import at_once
 from lambda_build.projects import ProjectTree, project_wheel, read_project
+from lambda_build.provided import LAYER, Division, divide
 from lambda_build.requirements import Requirements, read_requirements
 from lambda_build.resolve import Resolution, locate, newer_elsewhere, resolve
 from lambda_build.source import SourceFile, read_function_source, tree_digest
@@ -55,10 +65,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # Raised when the same inputs would give another package: it is part of every digest.
-_FORMAT = 1
-
-# What every package says of itself, at its root.
-RECORD_FILE = "lambda_build.json"
+_FORMAT = 2
 
 # How long a staged folder that nothing names any more is kept: a plan may still be reading it.
 _KEPT_S = 24 * 3600
@@ -90,6 +97,7 @@ class Inputs:
             "source": tree_digest(self.source),
             "projects": [tree.digest for tree in self.projects],
             "lock": None if self.lock is None else self.lock.digest,
+            "provided": list(self.function.provided),
         }
         hashed = hashlib.sha256(json.dumps(named, sort_keys=True).encode())
         return base64.b64encode(hashed.digest()).decode()
@@ -325,13 +333,25 @@ def _laid_out(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
     """Return the checked layout of a package, and the facts that its manifest says of it."""
     function = inputs.function
     cache.sweep()
-    wheels = _wheels(inputs, cache)
+    locked_wheels, projects = _wheels(inputs, cache)
+    division = _divided(inputs, locked_wheels, projects)
+    wheels = list(division.packaged)
     source = source_members(inputs.source)
-    record = _record(inputs, wheels)
+    record = _record(inputs, wheels, division)
     plain = lay_out(source, [record], *(wheel_members(wheel) for wheel in wheels))
-    suspect = refuse(check.check_layout(plain, function.target, function.handler, cache))
+    suspect = refuse(
+        check.check_layout(
+            plain,
+            function.target,
+            function.handler,
+            cache,
+            provided=division.modules,
+            projects={f"{wheel.name} {wheel.version}" for wheel in projects},
+        )
+    )
     layout, compiler, warnings = _with_bytecode(plain, source, wheels, inputs, cache)
-    pins = inputs.lock.pins if inputs.lock else ()
+    packaged = {wheel.sha256 for wheel in wheels}
+    pins = [pin for pin in (inputs.lock.pins if inputs.lock else ()) if pin.sha256 in packaged]
     return layout, {
         "name": function.name,
         "target": {
@@ -343,20 +363,24 @@ def _laid_out(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
         "digest": inputs.digest,
         "lock": inputs.lock.text if inputs.lock else None,
         "packages": _versions(wheels),
+        "provided": _provided(inputs, division),
         "bytecode": compiler and compiler.version,
-        "warnings": [*suspect, *warnings],
+        "warnings": [
+            *(f"{function.name}: {said}" for said in (*suspect, *division.warnings)),
+            *warnings,
+        ],
         "unzipped_bytes": layout.size,
         "files": file_rows(layout),
         "sbom": sbom(function.name, pins),
     }
 
 
-def _wheels(inputs: Inputs, cache: Cache) -> list[Wheel]:
-    """Return the wheels of the locked packages and of the path requirements."""
+def _wheels(inputs: Inputs, cache: Cache) -> tuple[list[Wheel], list[Wheel]]:
+    """Return the wheels of the locked packages, and those of the path requirements."""
     target = inputs.function.target
     requirements = inputs.requirements
     if requirements is None:
-        return []
+        return [], []
 
     def where(pins: Sequence[Pin]) -> Mapping[str, str]:
         names = ", ".join(f"{pin.name} {pin.version}" for pin in pins)
@@ -371,10 +395,28 @@ def _wheels(inputs: Inputs, cache: Cache) -> list[Wheel]:
         return wheel_of(pin, file, target, cache, index, folder)
 
     pins = inputs.lock.pins if inputs.lock else ()
-    return [
-        *fetch(pins, target, cache, where, build),
-        *(project_wheel(tree, target, cache) for tree in inputs.projects),
+    wheels = fetch(pins, target, cache, where, build)
+    return list(wheels), [project_wheel(tree, target, cache) for tree in inputs.projects]
+
+
+def _divided(inputs: Inputs, wheels: Sequence[Wheel], projects: Sequence[Wheel]) -> Division:
+    """Return which wheels are packaged, and which Lambda has."""
+    packages = inputs.requirements.packages if inputs.requirements else ()
+    roots = [
+        *(package.requirement for package in packages),
+        *(
+            Requirement(f"{wheel.name}{tree.project.extras}")
+            for wheel, tree in zip(projects, inputs.projects, strict=True)
+        ),
     ]
+    function = inputs.function
+    return divide([*wheels, *projects], function.provided, roots, function.target)
+
+
+def _provided(inputs: Inputs, division: Division) -> list[str]:
+    """Return the packages that are expected of Lambda: those declared, and what they need."""
+    declared = {name.removeprefix(LAYER) for name in inputs.function.provided}
+    return sorted(declared | {wheel.name for wheel in division.left_out})
 
 
 def _with_bytecode(
@@ -418,13 +460,15 @@ def _no_compiler(inputs: Inputs) -> str:
     )
 
 
-def _record(inputs: Inputs, wheels: Sequence[Wheel]) -> Member:
+def _record(inputs: Inputs, wheels: Sequence[Wheel], division: Division) -> Member:
     """Return the file in which a package says of itself what it was built from."""
     said = {
         "architecture": inputs.function.target.architecture,
         "digest": inputs.digest,
+        "handler": inputs.function.handler,
         "lock": inputs.lock.digest if inputs.lock else None,
         "packages": _versions(wheels),
+        "provided": _provided(inputs, division),
         "runtime": inputs.function.target.runtime,
     }
     data = f"{json.dumps(said, indent=1, sort_keys=True)}\n".encode()

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 from lambda_build.errors import HandlerError, SizeError
 from lambda_build.findings import Finding, found_by
+from lambda_build.imports import failing_imports
 from lambda_build.layout import read_content
 from lambda_build.libraries import check_libraries
+from lambda_build.provided import runtime_modules
+from lambda_build.shadows import hidden_modules, path_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from lambda_build.cache import Cache
     from lambda_build.layout import Layout, Member
@@ -33,20 +36,34 @@ _SCOPES = (
 
 
 def check_layout(
-    layout: Layout, target: Target, handler: str | None, cache: Cache | None = None
+    layout: Layout,
+    target: Target,
+    handler: str | None,
+    cache: Cache | None = None,
+    *,
+    provided: Collection[str] | None = None,
+    projects: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Yield everything that is wrong with a package: what fails on Lambda, and likely mistakes.
 
     `layout` is what the function sees: where it has layers, they are in it. Each check is a
-    generator of findings; one that raises instead is caught here. What reading the native files
-    told is kept in `cache`.
+    generator of findings; one that raises instead is caught here. What reading files told is kept
+    in `cache`. `provided` are the modules that Lambda may bring (by default, all that the runtime
+    holds), and `projects` the origins whose code is the function's own as well.
     """
+    if provided is None:
+        provided = runtime_modules(target)
     if handler is not None:
         try:
             check_handler(layout, handler, target)
         except HandlerError as error:
             yield found_by(error, "handler", handler)
     yield from check_libraries(layout, target, cache)
+    yield from failing_imports(
+        layout, target, provided=provided, projects=projects, handler=handler, cache=cache
+    )
+    yield from hidden_modules(layout, target)
+    yield from path_files(layout)
     try:
         check_size(layout)
     except SizeError as error:

@@ -91,6 +91,11 @@ def read_provided(names: Iterable[str], target: Target, where: str) -> tuple[str
     return tuple(sorted(read))
 
 
+def runtime_modules(target: Target) -> frozenset[str]:
+    """Return the top-level modules of everything that the runtime holds."""
+    return frozenset(_modules_of(RUNTIME_PACKAGES[target.runtime]))
+
+
 def module_package(module: str) -> str | None:
     """Return the package of the runtime that a top-level module belongs to, if any."""
     return next((name for name, held in _HELD.items() if module in held.modules), None)
@@ -100,21 +105,18 @@ def divide(
     wheels: Sequence[Wheel],
     provided: Sequence[str],
     roots: Iterable[Requirement],
-    projects: Sequence[Wheel],
     target: Target,
 ) -> Division:
     """Return which wheels are packaged when Lambda has those in `provided`.
 
-    `wheels` are the locked ones, `roots` what the requirements file asks for, and `projects` the
-    wheels of path requirements, which are always packaged.
+    `roots` are what the function asks for, its path requirements among them.
     """
-    names = [name.removeprefix(LAYER) for name in provided]
+    names = frozenset(name.removeprefix(LAYER) for name in provided)
     if not names:
         return Division(packaged=tuple(wheels), left_out=(), modules=frozenset(), warnings=())
-    needs = _Needs({wheel.name: wheel for wheel in (*wheels, *projects)}, target)
-    asked = [*roots, *(Requirement(project.name) for project in projects)]
-    kept = needs.closure(asked, without=frozenset(names))
-    dropped = needs.closure([Requirement(name) for name in names], without=frozenset()) - kept
+    needs = _Needs({wheel.name: wheel for wheel in wheels}, target)
+    kept = needs.closure(roots, without=names)
+    dropped = needs.closure([Requirement(name) for name in sorted(names)]) - kept
     packaged = tuple(wheel for wheel in wheels if wheel.name not in dropped)
     left_out = tuple(wheel for wheel in wheels if wheel.name in dropped)
     runtime = {name for name in provided if not name.startswith(LAYER)}
@@ -135,7 +137,9 @@ class _Needs:
         self._markers = target.markers
         self._read: dict[str, tuple[Requirement, ...]] = {}
 
-    def closure(self, roots: Iterable[Requirement], without: frozenset[str]) -> set[str]:
+    def closure(
+        self, roots: Iterable[Requirement], without: frozenset[str] = frozenset()
+    ) -> set[str]:
         """Return the names of everything that is needed, no further than `without`."""
         waiting = [root for root in roots if self._applies(root, "")]
         seen: set[tuple[str, str]] = set()
