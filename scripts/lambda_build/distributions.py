@@ -65,6 +65,8 @@ def read_distributions(
         name, _, version = folder.removesuffix(_INFO).partition("-")
         if "METADATA" not in texts or not headers["Name"]:
             findings.append(_without_metadata(folder))
+        if "RECORD" not in texts:
+            findings.append(_without_record(folder))
         found.append(
             Distribution(
                 name=str(canonicalize_name(headers["Name"] or name)),
@@ -337,6 +339,16 @@ def _without_metadata(folder: str) -> Finding:
         severity=Severity.WARNING,
         thing=folder,
         cause=f"{shown(folder)} has no METADATA that names its distribution.",
+        next_step="Install it again into an empty folder, and make the ZIP of that.",
+    )
+
+
+def _without_record(folder: str) -> Finding:
+    return Finding(
+        code="record-absent",
+        severity=Severity.WARNING,
+        thing=folder,
+        cause=f"{shown(folder)} has no RECORD, so nobody can tell whether its files are all there.",
         next_step="Install it again into an empty folder, and make the ZIP of that.",
     )
 

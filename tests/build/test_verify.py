@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import py_compile
+import re
 import shutil
 import stat
 import zipfile
@@ -17,7 +18,7 @@ from build.tiny import HANDLER, found_in, make_function, make_wheel, tree_of, wr
 from build.tiny_elf import ARM64, ElfRecipe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lambda_build import reader
+from lambda_build import leftovers, reader
 from lambda_build import verify as verification
 from lambda_build.build import package
 from lambda_build.errors import UsageError
@@ -152,6 +153,7 @@ PLANTED = {
     "a type marker is missing": (remove("two/py.typed"), "record-trimmed"),
     "a module was edited": (write("two/__init__.py", "VERSION = '2'\n"), "record-mismatch"),
     "metadata is missing": (remove("two-1.0.dist-info/METADATA"), "metadata-missing"),
+    "RECORD is missing": (remove("two-1.0.dist-info/RECORD"), "record-absent"),
     "the metadata folder is missing": (remove_folder("two-1.0.dist-info"), "metadata-missing"),
     "two versions": (
         write("two-2.0.dist-info/METADATA", "Name: two\nVersion: 2.0\n"),
@@ -486,7 +488,12 @@ def test_what_a_layer_is_to_bring_is_awaited_from_the_layers(tmp_path: Path) -> 
     assert report.errors == 0
     empty = ZipRecipe(files={"python/a.txt": ""}).write(tmp_path / "empty.zip")
     assert codes(file, layers=[empty]) == {"requirement-missing", "import"}
-    brings = {"python/two.py": "", "python/two-1.dist-info/METADATA": "Name: two\nVersion: 1\n"}
+    info = "python/two-1.dist-info"
+    brings = {
+        "python/two.py": "",
+        f"{info}/METADATA": "Name: two\nVersion: 1\n",
+        f"{info}/RECORD": "two.py,,\n",
+    }
     layer = ZipRecipe(files=brings).write(tmp_path / "layer.zip")
     assert codes(file, layers=[layer]) == set()
 
@@ -533,6 +540,24 @@ def test_the_command_says_that_nothing_is_wrong(
     assert code == 0
     assert "handler: not checked; name it with --handler MODULE.FUNCTION" in out
     assert out.endswith("nothing is wrong with function.zip\n")
+
+
+def test_the_readme_names_every_code_and_no_other(project: Path) -> None:
+    folder = project / "scripts/lambda_build"
+    modules = ("reader", "distributions", "leftovers", "verify")
+    text = "".join((folder / f"{name}.py").read_text() for name in modules)
+    found = {
+        *re.findall(r'code="([a-z0-9-]+)"', text),
+        *re.findall(r'_about\(\s+"([a-z0-9-]+)"', text),
+        *re.findall(r'found_by\(error, "([a-z0-9-]+)"', text),
+        *re.findall(r'"([a-z0-9-]+)" if kind else "([a-z0-9-]+)"', text)[0],
+        *re.findall(r'Severity\.[A-Z]+, "([a-z0-9-]+)"\),\n', text),
+        *leftovers._BYTECODE,
+    }
+    section = (folder / "README.md").read_text().partition("## What `verify` finds")[2]
+    table = "".join(line for line in section.partition("\n## ")[0].splitlines() if line[:1] == "|")
+    named = set(re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)*)`", table))
+    assert named == found
 
 
 # Whatever is in the file
