@@ -4,10 +4,11 @@ resource "aws_lambda_function" "this" {
   role          = aws_iam_role.this.arn
   publish       = true
 
-  package_type     = "Zip"
-  filename         = var.zip.bucket == null ? var.zip.path : null
-  s3_bucket        = one(aws_s3_object.zip[*].bucket)
-  s3_key           = one(aws_s3_object.zip[*].key)
+  package_type = "Zip"
+  filename     = var.zip.bucket == null ? var.zip.path : null
+  # Not one(…[*]): while the object is being removed, that is unknown, and the apply fails.
+  s3_bucket        = var.zip.bucket == null ? null : aws_s3_object.zip[0].bucket
+  s3_key           = var.zip.bucket == null ? null : aws_s3_object.zip[0].key
   source_code_hash = var.zip.digest
   runtime          = var.zip.runtime
   handler          = var.zip.handler
