@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lambda_build.cache import sha256_of
 from lambda_build.errors import SourceError
+from lambda_build.secret_files import secret_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,6 +58,8 @@ SECRETS = [
     "id_ed25519",
     "*.pfx",
     "*.p12",
+    ".git-credentials",
+    ".pgpass",
     "*.tfstate",
     "*.tfstate.*",
 ]
@@ -96,12 +99,14 @@ def read_function_source(root: Path, *, outputs: Sequence[Path] = ()) -> tuple[S
 
     `.lambdaignore` in the folder and sensible defaults say what does not; neither do `outputs`,
     which the build itself writes. Raises SourceError for what cannot be packaged: dangling links,
-    links out of the folder, unreadable files, devices.
+    links out of the folder, unreadable files, devices, and secrets that nobody asked for.
     """
     own = _lines_of(root / IGNORE_FILE)
-    return _read(
+    files = _read(
         root, [*_NEVER, *_FUNCTION_ONLY, *own], frozenset(path.resolve() for path in outputs)
     )
+    _refuse_secrets(root, files, own)
+    return files
 
 
 def read_project_source(root: Path) -> tuple[SourceFile, ...]:
@@ -173,6 +178,28 @@ class _Walk:
                     f"Copy what it names, or name it in {IGNORE_FILE}."
                 )
         return None if target in self.outputs else target
+
+
+def _refuse_secrets(root: Path, files: Sequence[SourceFile], own: Sequence[str]) -> None:
+    for file in files:
+        kind = secret_in(file.file, file.path, file.size)
+        if kind is not None and not _is_asked_for(file.path, own):
+            raise SourceError(
+                f"{root / file.path} holds {kind}, and whoever may read the function could read "
+                "it.\nKeep it in AWS Secrets Manager or Parameter Store, and leave the file out, "
+                f"in {IGNORE_FILE}:\n    /{file.path}\n"
+                f"or, where it belongs into the package, ask for it by name:\n    !/{file.path}"
+            )
+
+
+def _is_asked_for(path: str, own: Sequence[str]) -> bool:
+    """Return whether `.lambdaignore` brings a file back by its name, and not by a wildcard only."""
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - slow to import
+
+    patterns = GitIgnoreSpec.from_lines(
+        line for line in own if line.rstrip("/").rpartition("/")[2].strip("!* ")
+    )
+    return patterns.check_file(path).include is False
 
 
 def _source_file(file: Path, path: str, shown: Path) -> SourceFile:
