@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     from lambda_build.reader import Entry
     from lambda_build.target import Target
-
-_PRIVATE_KEY = re.compile(rb"\s*-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
 
 # A .pyc file's head (PEP 552): magic number, flags, then a hash of the source or its time and size.
 _PYC_HEAD = 16
@@ -34,14 +31,17 @@ def check_secrets(entries: Mapping[str, Entry], owned: Mapping[str, str]) -> Ite
     """
     own = [path for path in entries if path not in owned]
     found = dict.fromkeys(_matching(SECRETS, own))
-    found.update(dict.fromkeys(path for path in own if _PRIVATE_KEY.match(entries[path].head)))
+    found.update(dict.fromkeys(path for path in own if entries[path].secret))
     if found:
         first, *others = found
         yield Finding(
             code="secret",
             thing=first,
             others=tuple(others),
-            cause=f"{shown(first)} is a secret, and whoever may read the function can read it.",
+            cause=(
+                f"{shown(first)} is {entries[first].secret or 'a secret'}, and whoever may read "
+                "the function can read it."
+            ),
             next_step=(
                 "If the ZIP was uploaded, replace the secret. Keep it in AWS Secrets Manager or "
                 "Parameter Store, and the file out of the ZIP."

@@ -20,6 +20,7 @@ from lambda_build.errors import UsageError
 from lambda_build.findings import Finding, Severity, shown
 from lambda_build.layout import InZip, Layout, Member
 from lambda_build.manifest import RECORD_FILE
+from lambda_build.secret_files import may_hold_secret, secret_of
 from lambda_build.wheel import BROKEN
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Entry:
     sha256: str = ""
     head: bytes = b""  # the first bytes
     text: bytes = b""  # a link's target, a distribution's metadata
+    secret: str = ""  # what secret its content is, in words for a person
     source_hash: bytes = b""  # of a module, as the target's bytecode holds it (PEP 552)
 
 
@@ -211,12 +213,13 @@ def _hashed(archive: zipfile.ZipFile, entry: Entry, magic: int) -> Entry:
     digest, head, size, kept = hashlib.sha256(), b"", 0, io.BytesIO()
     is_module = entry.name.endswith(".py")
     is_told = entry.kind == stat.S_IFLNK or entry.name.endswith(_TOLD)
+    is_suspect = may_hold_secret(entry.name, entry.info.file_size)
     with archive.open(entry.info) as content:
         while piece := content.read(_CHUNK):
             head = head or piece[:_HEAD]
             size += len(piece)
             digest.update(piece)
-            if is_module or (is_told and kept.tell() < _LARGEST_TEXT_BYTES):
+            if is_module or ((is_told or is_suspect) and kept.tell() < _LARGEST_TEXT_BYTES):
                 kept.write(piece)
     # zipfile stops where a member ends, and does not mind when that is too early.
     if size != entry.info.file_size:
@@ -227,6 +230,7 @@ def _hashed(archive: zipfile.ZipFile, entry: Entry, magic: int) -> Entry:
         sha256=digest.hexdigest(),
         head=head,
         text=data if is_told else b"",
+        secret=(secret_of(data) or "") if is_suspect else "",
         source_hash=_imp.source_hash(magic, data) if is_module else b"",
     )
 

@@ -214,6 +214,10 @@ PLANTED = {
         write("deploy.txt", "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n"),
         "secret",
     ),
+    "a key below a text": (
+        write("keys.pem", "Bag Attributes\n-----BEGIN PRIVATE KEY-----\nabc\n"),
+        "secret",
+    ),
     "Terraform's state": (write("infra/terraform.tfstate", "{}"), "secret"),
     "a repository": (write(".git/config", "[core]"), "leftover"),
     "an editor's folder": (write(".vscode/settings.json", "{}"), "leftover"),
