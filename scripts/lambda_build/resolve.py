@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 # uv's hint, once for each package that it names.
 _WHEELS_REQUIRED = re.compile(r"Wheels are required for `([^`]+)`")
+_SEARCHED = re.compile(r"Searching for a compatible version of ([\w.-]+)")
+_SELECTED = re.compile(r"Selecting: ([\w.-]+)")
 _PINNED = re.compile(r"[A-Za-z0-9._-]+==")
 
 # Where uv reads indexes from, besides its configuration: `URL` or `NAME=URL`, with spaces between.
@@ -73,15 +75,22 @@ def resolve(
     """
     sources: frozenset[str] = frozenset()
     while True:
+        passed_over: set[str] = set()
         try:
-            return _resolve(requirements, target, preferred, sources)
+            resolution = _resolve(requirements, target, preferred, sources, passed_over)
         except WheelError as error:
             without = _without_wheels(str(error))
             more = {name for name in without - sources if _is_source_only(name, requirements)}
             if not more:
                 newest = "".join(_newest(name, requirements, target) for name in sorted(without))
                 raise WheelError(f"{error}{newest}") from error
-            sources |= more
+        else:
+            # Else an old version may have been chosen, only because it needs no such package.
+            unseen = passed_over - sources
+            more = {name for name in unseen if _is_source_only(name, requirements)}
+            if not more:
+                return resolution
+        sources |= more
 
 
 def newer_elsewhere(
@@ -138,6 +147,12 @@ def _newest(name: str, requirements: Requirements, target: Target) -> str:
     return f"\nThe newest that has a wheel for {target}:\n    {name}=={found[1]}" if found else ""
 
 
+def _searched_in_vain(log: str) -> set[str]:
+    """Return the packages that uv's log has searched for, and never selected a version of."""
+    searched = {str(canonicalize_name(name)) for name in _SEARCHED.findall(log)}
+    return searched - {str(canonicalize_name(name)) for name in _SELECTED.findall(log)}
+
+
 def _without_wheels(stderr: str) -> frozenset[str]:
     """Return the packages of which uv says that no wheel can be used."""
     return frozenset(str(canonicalize_name(name)) for name in _WHEELS_REQUIRED.findall(stderr))
@@ -156,7 +171,11 @@ def _arguments(requirements: Requirements) -> Iterator[list[str | Path]]:
 
 
 def _resolve(
-    requirements: Requirements, target: Target, preferred: Sequence[Pin], sources: frozenset[str]
+    requirements: Requirements,
+    target: Target,
+    preferred: Sequence[Pin],
+    sources: frozenset[str],
+    passed_over: set[str],
 ) -> Resolution:
     with (
         _arguments(requirements) as arguments,
@@ -166,12 +185,13 @@ def _resolve(
             # Versions that an output file already holds are preferred by uv.
             pins = Path(folder, "pins.txt")
             pins.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in preferred), "utf-8")
-            _compile([*arguments, "--output-file", pins], requirements, target, sources)
+            preferring = [*arguments, "--output-file", pins]
+            _compile(preferring, requirements, target, sources, passed_over=passed_over)
             # Less the path requirements in it, which have no version to hold to.
             held = [line for line in pins.read_text("utf-8").splitlines() if _PINNED.match(line)]
             pins.write_text("".join(f"{line}\n" for line in held), "utf-8")
             arguments += ["--constraint", pins]
-        packages = _pylock(arguments, requirements, target, sources)
+        packages = _pylock(arguments, requirements, target, sources, passed_over=passed_over)
     chosen = dict(_chosen(packages, requirements, target))
     _check_hashes(chosen, requirements)
     return Resolution(
@@ -245,11 +265,13 @@ def _pylock(
     sources: frozenset[str],
     *,
     any_platform: bool = False,
+    passed_over: set[str] | None = None,
 ) -> list[dict[str, Any]]:
     output = _compile(
         [*arguments, "--format", "pylock.toml"],
         *(requirements, target, sources),
         any_platform=any_platform,
+        passed_over=passed_over,
     )
     packages: list[dict[str, Any]] = tomllib.loads(output).get("packages", [])
     return packages
@@ -262,16 +284,24 @@ def _compile(
     sources: frozenset[str] = frozenset(),
     *,
     any_platform: bool = False,
+    passed_over: set[str] | None = None,
 ) -> str:
-    result = uv(
+    """Return what uv chooses; the packages of which it found no version go into `passed_over`."""
+    words = [
         # Only what is named is ever built; of the others not even metadata is.
-        *("pip", "compile", "--quiet", "--no-header", "--only-binary", ":all:"),
+        *("--no-header", "--only-binary", ":all:"),
         *(word for name in sorted(sources) for word in ("--no-binary", name)),
         *(["--universal"] if any_platform else ["--python-platform", target.uv_platform]),
         *("--python-version", target.python),
         *arguments,
-        cwd=requirements.file.parent,
-    )
+    ]
+    if passed_over is not None:
+        result = uv("pip", "compile", "--verbose", *words, cwd=requirements.file.parent)
+        if not result.returncode:
+            passed_over |= _searched_in_vain(result.stderr)
+            return result.stdout
+        # What uv says at length is not for people, and may hold credentials.
+    result = uv("pip", "compile", "--quiet", *words, cwd=requirements.file.parent)
     if result.returncode:
         raise _refusal(result.stderr, requirements, target)
     return result.stdout

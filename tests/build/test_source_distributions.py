@@ -167,6 +167,16 @@ def test_metadata_of_packages_with_wheels_is_never_built_beside_one_that_is_sour
     assert builds.read_text() == ""
 
 
+def test_no_old_version_is_taken_only_because_it_needs_nothing_that_is_source_only(
+    tmp_path: Path, wheels: Path
+) -> None:
+    make_sdist(wheels, "one")
+    make_wheel(wheels, "two", "1.0")
+    make_wheel(wheels, "two", "2.0", requires=["one"])
+    _, lock, _ = lock_function(make_function(tmp_path / "chat", found_in("../wheels", "two")))
+    assert [f"{pin.name} {pin.version}" for pin in lock.pins] == ["one 1.0", "two 2.0"]
+
+
 def test_the_backend_comes_from_where_the_requirements_say(
     tmp_path: Path, wheels: Path, cache: Cache
 ) -> None:
