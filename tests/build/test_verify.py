@@ -8,6 +8,7 @@ import py_compile
 import re
 import shutil
 import stat
+import struct
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -288,7 +289,7 @@ def test_a_wheel_that_was_only_unzipped_is_found(tmp_path: Path) -> None:
     folder = write_tree(tmp_path / "f", {"index.py": HANDLER})
     with zipfile.ZipFile(wheels / "two-1.0-py3-none-any.whl") as wheel:
         wheel.extractall(folder)
-    assert "not-installed" in codes(zipped(folder))
+    assert codes(zipped(folder)) == {"not-installed"}
 
 
 def test_a_folder_that_was_zipped_with_its_name_has_no_handler(folder: Path) -> None:
@@ -405,6 +406,14 @@ def test_wrong_bytes_are_found_by_their_crc(tmp_path: Path) -> None:
     assert finding(file, "damaged").thing == "a.txt"
 
 
+def test_a_member_that_ends_too_early_is_found(tmp_path: Path) -> None:
+    files = {"index.py": HANDLER, "a.txt": "x" * 1000}
+    file = ZipRecipe(files=files).write(tmp_path / "a.zip")
+    # Its CRC is that of what is there: zipfile does not mind.
+    file.write_bytes(file.read_bytes().replace(struct.pack("<I", 1000), struct.pack("<I", 2000)))
+    assert "ends too early" in finding(file, "damaged").cause
+
+
 def test_an_encrypted_member_is_found(tmp_path: Path) -> None:
     file = ZipRecipe(files={"a.txt": "x", "index.py": HANDLER}).write(tmp_path / "a.zip")
     data = bytearray(file.read_bytes())
@@ -447,12 +456,14 @@ def test_a_zip_over_the_limit_is_counted_and_not_read(
 
 def test_layers_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     function = ZipRecipe(files={"index.py": HANDLER, "a": bytes(3000)}).write(tmp_path / "a.zip")
-    layer = ZipRecipe(files={"python/a": bytes(3000)}).write(tmp_path / "b.zip")
+    layer = ZipRecipe(files={"python/b": bytes(3000)}).write(tmp_path / "b.zip")
+    hidden = ZipRecipe(files={"python/a": bytes(3000)}).write(tmp_path / "c.zip")
     for module in ("lambda_build.reader", "lambda_build.check", "lambda_build.verify"):
         monkeypatch.setattr(f"{module}.LARGEST_UNZIPPED_BYTES", 5000)
     assert codes(function) == set()
     found = finding(function, "unzipped-size", layers=[layer])
     assert "b.zip" in found.next_step
+    assert "unzipped-size" in codes(function, layers=[hidden])
 
 
 def test_a_large_zip_needs_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,6 +491,10 @@ def test_layers_are_looked_at_as_lambda_mounts_them(tmp_path: Path) -> None:
     for prefix in ("python/", "python/lib/python3.11/site-packages/"):
         right = ZipRecipe(files={f"{prefix}app.py": HANDLER}).write(tmp_path / "right.zip")
         assert codes(bare, handler="app.handler", layers=[right]) == set()
+    both = {f"python/{name}app.py": "" for name in ("lib/python3.11/site-packages/", "")}
+    first = {**both, "python/lib/python3.11/site-packages/app.py": HANDLER}
+    hides = ZipRecipe(files=first).write(tmp_path / "hides.zip")
+    assert codes(bare, handler="app.handler", layers=[hides]) == set()
     assert "too-many-layers" in codes(function, layers=[right] * 6)
 
 
