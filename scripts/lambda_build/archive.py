@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, BinaryIO, Self
+from zipfile import BadZipFile
 
 from lambda_build.errors import WheelError
 from lambda_build.layout import InFile, InZip, changed_meanwhile, read_content
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
+    from zipfile import ZipInfo
 
     from lambda_build.layout import Layout, Member
 
@@ -153,18 +155,27 @@ def _write_member(member: Member, sink: _Sink, opened: dict[Path, int]) -> _Writ
 
 
 def _copied(content: InZip, file: int) -> Iterator[bytes]:
-    """Yield a member's compressed bytes; where they start is said by its own local header."""
-    info = content.info
+    try:
+        yield from compressed_pieces(content.info, file)
+    except BadZipFile as error:
+        raise WheelError(f"{content.file} is broken: {error}") from error
+
+
+def compressed_pieces(info: ZipInfo, file: int) -> Iterator[bytes]:
+    """Yield the compressed bytes of a ZIP's member, from the file with that number.
+
+    Where they start is said by the member's own local header. Raises BadZipFile.
+    """
     header = os.pread(file, _LOCAL.size, info.header_offset)
     if len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
-        raise WheelError(f"{content.file} is broken: {info.filename} is not where it says")
+        raise BadZipFile(f"{info.filename} is not where it says")
     name_length, extra_length = _LOCAL.unpack(header)[-2:]
     start = info.header_offset + _LOCAL.size + name_length + extra_length
     end = start + info.compress_size
     while start < end:
         piece = os.pread(file, min(end - start, _CHUNK), start)
         if not piece:
-            raise WheelError(f"{content.file} is broken: it ends inside {info.filename}")
+            raise BadZipFile(f"it ends inside {info.filename}")
         yield piece
         start += len(piece)
 

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import lzma
+import re
 import stat
 import struct
 import zipfile
@@ -20,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from lambda_build.errors import WheelError
+from lambda_build.archive import compressed_pieces
+from lambda_build.errors import SizeError, WheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
 # Where the folders of `NAME.data/` are installed, below the root that Lambda imports from.
 # Headers serve a compiler, and there is none.
 DATA_SCHEMES = {"purelib": "", "platlib": "", "scripts": "bin/", "data": ""}
+
+_STORED, _DEFLATED = 0, 8
+_OTHER_METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz"}
+_LONGEST_NAME_BYTES = 255  # of every file system that Linux has
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CHUNK = 1 << 20
 
 # RECORD's hashes are SHA-256 or better.
 _ALGORITHMS = {"sha256", "sha384", "sha512"}
@@ -94,7 +102,8 @@ def rank(filename: str, target: Target) -> int | None:
 def read_wheel(file: Path, filename: str, sha256: str) -> Wheel:
     """Return the wheel in a file, with its members sorted by where they are installed.
 
-    Only the ZIP's directory and RECORD are read. Raises WheelError when the wheel is broken.
+    Only the ZIP's directory and RECORD are read. Raises WheelError when the wheel is broken,
+    SizeError when it claims to be larger than a package may be.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -111,13 +120,17 @@ def read_wheel(file: Path, filename: str, sha256: str) -> Wheel:
 def verify_wheel(wheel: Wheel) -> None:
     """Read every member once; WheelError when one is not what RECORD and the ZIP say it is.
 
-    Done when a wheel enters the cache, so that its compressed bytes can be copied as they are.
+    Done when a wheel enters the cache, so that its compressed bytes can be copied as they are:
+    nothing may follow a member's data in them that one reader of ZIPs would see and another not.
+    Memory stays bounded, whatever a member claims to be.
     """
     try:
-        with zipfile.ZipFile(wheel.file) as archive:
+        with zipfile.ZipFile(wheel.file) as archive, wheel.file.open("rb") as file:
             for member in wheel.members:
+                archive.open(member.info).close()  # its own header names it as the directory does
+                digest = _digest(member.info, file.fileno())
                 # RECORD cannot hold its own hash.
-                if member.sha256 != hashlib.sha256(archive.read(member.info)).hexdigest():
+                if digest != member.sha256:
                     raise WheelError(
                         f"{wheel.filename}: {member.info.filename} is not the file that its RECORD "
                         "names"
@@ -126,16 +139,55 @@ def verify_wheel(wheel: Wheel) -> None:
         raise WheelError(f"{wheel.filename} is broken: {error}") from error
 
 
+def _digest(info: zipfile.ZipInfo, file: int) -> str:
+    """Return the SHA-256 of a member; ValueError unless all of its bytes are as declared."""
+    digest, crc, size = hashlib.sha256(), 0, 0
+    for piece in _inflated(info, file):
+        digest.update(piece)
+        crc = zlib.crc32(piece, crc)
+        size += len(piece)
+        if size > info.file_size:
+            break
+    if size != info.file_size:
+        more = "more" if size > info.file_size else "less"
+        raise ValueError(f"{info.filename} holds {more} than the {info.file_size} bytes it claims")
+    if crc != info.CRC:
+        raise ValueError(f"{info.filename} does not have the CRC-32 that it claims")
+    return digest.hexdigest()
+
+
+def _inflated(info: zipfile.ZipInfo, file: int) -> Iterator[bytes]:
+    """Yield the bytes of a member in pieces of bounded size."""
+    if info.compress_type == _STORED:
+        yield from compressed_pieces(info, file)
+        return
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    for piece in compressed_pieces(info, file):
+        if inflater.eof:
+            break
+        yield inflater.decompress(piece, _CHUNK)
+        while inflater.unconsumed_tail:
+            yield inflater.decompress(inflater.unconsumed_tail, _CHUNK)
+    else:
+        while not inflater.eof and (more := inflater.decompress(b"", _CHUNK)):
+            yield more
+        if inflater.eof and not inflater.unused_data:
+            return
+    raise ValueError(f"{info.filename} is compressed into other bytes than it claims")
+
+
 def _members(archive: zipfile.ZipFile, filename: str) -> Iterator[WheelMember]:
     infos = [info for info in archive.infolist() if not info.is_dir()]
     for info in infos:
         _refuse_unsafe(info, filename)
+    _refuse_large(infos, filename)
     names = {info.filename for info in infos}
     if len(names) != len(infos):
         raise WheelError(f"{filename} holds one name twice")
     record_name = _record_name(names, filename)
-    recorded = _recorded(archive, archive.read(record_name).decode())
-    record_sha256 = hashlib.sha256(archive.read(record_name)).hexdigest()
+    record = b"".join(_pieces(archive, record_name))
+    record_sha256 = hashlib.sha256(record).hexdigest()
+    recorded = _recorded(archive, record.decode())
     stem = record_name.removesuffix(".dist-info/RECORD")
     members = []
     for info in infos:
@@ -154,13 +206,15 @@ def _members(archive: zipfile.ZipFile, filename: str) -> Iterator[WheelMember]:
 
 def _record_name(names: set[str], filename: str) -> str:
     wanted = canonicalize_name(filename.partition("-")[0])
-    for name in sorted(names):
-        folder, _, rest = name.partition("/")
-        if rest == "RECORD" and folder.endswith(".dist-info"):
-            if canonicalize_name(folder.partition("-")[0]) == wanted:
-                return name
+    folders = sorted({name.partition("/")[0] for name in names if ".dist-info/" in name})
+    for folder in folders:
+        is_own = canonicalize_name(folder.partition("-")[0]) == wanted
+        if folder.endswith(".dist-info") and not is_own:
             raise WheelError(f"{filename} holds the metadata of another package, {folder}")
-    raise WheelError(f"{filename} has no RECORD")
+    found = [name for folder in folders if (name := f"{folder}/RECORD") in names]
+    if len(found) != 1:
+        raise WheelError(f"{filename} has {'several RECORDs' if found else 'no RECORD'}")
+    return found[0]
 
 
 def _recorded(archive: zipfile.ZipFile, text: str) -> Mapping[str, str]:
@@ -172,22 +226,60 @@ def _recorded(archive: zipfile.ZipFile, text: str) -> Mapping[str, str]:
             continue
         listed = base64.urlsafe_b64decode(f"{encoded}==").hex()
         if algorithm != "sha256":
-            data = archive.read(name)
-            if hashlib.new(algorithm, data).hexdigest() != listed:
+            own, sha256 = hashlib.new(algorithm), hashlib.sha256()
+            for piece in _pieces(archive, name):
+                own.update(piece)
+                sha256.update(piece)
+            if own.hexdigest() != listed:
                 continue  # as if it were not listed
-            listed = hashlib.sha256(data).hexdigest()
+            listed = sha256.hexdigest()
         hashes[name] = listed
     return hashes
 
 
+def _pieces(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    with archive.open(name) as opened:  # asked for everything, it would inflate 2 GB at once
+        yield from iter(lambda: opened.read(_CHUNK), b"")
+
+
 def _refuse_unsafe(info: zipfile.ZipInfo, filename: str) -> None:
-    name = info.filename
-    if {"", ".", ".."} & set(name.split("/")) or "\\" in name or ":" in name[:3]:
+    name, parts = info.filename, info.filename.split("/")
+    if {"", ".", ".."} & set(parts) or "\\" in name or ":" in name[:3]:
         raise WheelError(f"{filename} holds {name!r}, which would be written outside the package")
+    if name != info.orig_filename or _CONTROL.search(name):
+        raise WheelError(f"{filename} holds {info.orig_filename!r}, which no file is named")
+    if max(len(part.encode()) for part in parts) > _LONGEST_NAME_BYTES:
+        raise WheelError(
+            f"{filename} holds {name[:40]!r}…, which has a part of more than {_LONGEST_NAME_BYTES} "
+            "bytes: no file system takes it"
+        )
     if stat.S_ISLNK(info.external_attr >> 16):
         raise WheelError(f"{filename} holds {name!r}, a symbolic link; wheels have none")
     if info.flag_bits & 1:
         raise WheelError(f"{filename} holds {name!r}, which is encrypted")
+    if info.compress_type not in {_STORED, _DEFLATED}:
+        # PyPI takes no others, and bzip2 makes 4 GB of 4 KB at one call, which nothing bounds.
+        method = _OTHER_METHODS.get(info.compress_type, f"method {info.compress_type}")
+        raise WheelError(
+            f"{filename} holds {name!r}, which is compressed by {method}; wheels are stored or "
+            "deflated"
+        )
+    if info.compress_type == _STORED and info.compress_size != info.file_size:
+        raise WheelError(f"{filename} holds {name!r}, whose two sizes contradict each other")
+
+
+def _refuse_large(infos: list[zipfile.ZipInfo], filename: str) -> None:
+    """Raise SizeError for a wheel that no package can hold, before any of it is inflated."""
+    # Imported here: the checks read wheels.
+    from lambda_build.check import LARGEST_UNZIPPED_BYTES  # noqa: PLC0415
+
+    size = sum(info.file_size for info in infos)
+    if size > LARGEST_UNZIPPED_BYTES:
+        raise SizeError(
+            f"{filename} is {size / 1e6:.1f} MB unzipped, and Lambda takes "
+            f"{LARGEST_UNZIPPED_BYTES / 1e6:.1f} MB (250 MiB) with layers.\n"
+            "Drop what needs it, or deploy the function as a container image (10 GB)."
+        )
 
 
 def _installed_path(name: str, data: str) -> str | None:
@@ -197,4 +289,4 @@ def _installed_path(name: str, data: str) -> str | None:
         return name
     scheme, _, rest = name.removeprefix(data).partition("/")
     prefix = DATA_SCHEMES.get(scheme)
-    return None if prefix is None else prefix + rest
+    return prefix + rest if rest and prefix is not None else None

@@ -11,7 +11,7 @@ import pytest
 from build.tiny import WheelRecipe
 from hypothesis import given
 from hypothesis import strategies as st
-from lambda_build.errors import WheelError
+from lambda_build.errors import SizeError, WheelError
 from lambda_build.target import Architecture, Runtime, Target
 from lambda_build.wheel import rank, read_wheel, verify_wheel
 
@@ -153,9 +153,18 @@ def test_empty_folders_and_signatures_of_the_record_are_no_members(tmp_path: Pat
     assert len(checked(file).members) == 4
 
 
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_each_of_zips_compressions_is_read(tmp_path: Path, compression: int) -> None:
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_stored_and_deflated_members_are_read(tmp_path: Path, compression: int) -> None:
     assert len(checked(WheelRecipe(compression=compression).write(tmp_path)).members) == 4
+
+
+@pytest.mark.parametrize(
+    ("compression", "name"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "lzma")]
+)
+def test_compressions_that_nothing_bounds_are_refused(
+    tmp_path: Path, compression: int, name: str
+) -> None:
+    assert f"which is compressed by {name}" in refusal(tmp_path, compression=compression)
 
 
 @pytest.mark.parametrize("end", [0, 1, 30, 200, -1, -22])
@@ -173,7 +182,7 @@ def test_a_damaged_wheel_is_refused_or_holds_what_it_held(
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - the seed is hypothesis' choice
     folder = tmp_path_factory.mktemp("damaged")
-    file = WheelRecipe(compression=chance.choice([0, 8, 12, 14])).write(folder)
+    file = WheelRecipe(compression=chance.choice([0, 8])).write(folder)
     whole = {(m.path, m.sha256) for m in checked(file).members}
     data = bytearray(file.read_bytes())
     for _ in range(chance.randint(1, 8)):
@@ -190,7 +199,7 @@ def test_a_damaged_wheel_is_refused_or_holds_what_it_held(
     file.write_bytes(data)
     try:
         held = {(member.path, member.sha256) for member in checked(file).members}
-    except WheelError:
+    except (SizeError, WheelError):
         return
     # RECORD is the one file whose hash is nowhere; the wheel's own hash stands for it.
     assert {item for item in held if "RECORD" not in item[0]} <= whole
