@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 
-from lambda_build import check
 from lambda_build.archive import write_archive
 from lambda_build.bytecode import Compiler, compile_members, find_compiler
 from lambda_build.cache import (
@@ -331,6 +330,8 @@ def _locked_or_resolved(
 
 def _laid_out(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
     """Return the checked layout of a package, and the facts that its manifest says of it."""
+    from lambda_build import check  # noqa: PLC0415 - not where nothing has changed
+
     function = inputs.function
     cache.sweep()
     locked_wheels, projects = _wheels(inputs, cache)
@@ -427,6 +428,8 @@ def _with_bytecode(
     cache: Cache,
 ) -> tuple[Layout, Compiler | None, list[str]]:
     """Add the bytecode that the target takes; without it where it cannot be made or held."""
+    from lambda_build.check import LARGEST_UNZIPPED_BYTES  # noqa: PLC0415
+
     name, python = inputs.function.name, inputs.function.target.python
     compiler = find_compiler(python)
     if compiler is None:
@@ -443,7 +446,7 @@ def _with_bytecode(
             f"{path} is no Python {python}: {reason}\nMend it, or name it in .lambdaignore."
         )
     layout = lay_out(plain.members, *(bytecode.members for bytecode in compiled))
-    if layout.size > check.LARGEST_UNZIPPED_BYTES:
+    if layout.size > LARGEST_UNZIPPED_BYTES:
         warning = (
             f"{name}: with bytecode the package would be {layout.size / 1e6:.0f} MB, more than "
             "Lambda takes, so it has none and starts slower."
