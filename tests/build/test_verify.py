@@ -491,10 +491,10 @@ def test_layers_are_looked_at_as_lambda_mounts_them(tmp_path: Path) -> None:
     for prefix in ("python/", "python/lib/python3.11/site-packages/"):
         right = ZipRecipe(files={f"{prefix}app.py": HANDLER}).write(tmp_path / "right.zip")
         assert codes(bare, handler="app.handler", layers=[right]) == set()
-    both = {f"python/{name}app.py": "" for name in ("lib/python3.11/site-packages/", "")}
-    first = {**both, "python/lib/python3.11/site-packages/app.py": HANDLER}
+    both = {f"python/{name}main.py": "" for name in ("lib/python3.11/site-packages/", "")}
+    first = {**both, "python/lib/python3.11/site-packages/main.py": HANDLER}
     hides = ZipRecipe(files=first).write(tmp_path / "hides.zip")
-    assert codes(bare, handler="app.handler", layers=[hides]) == set()
+    assert codes(bare, handler="main.handler", layers=[hides]) == set()
     assert "too-many-layers" in codes(function, layers=[right] * 6)
 
 
