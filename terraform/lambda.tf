@@ -13,6 +13,7 @@ module "chat" {
     name       = "chat"
     source     = "${local.backend_dir}/chat"
     output_dir = local.packages_dir
+    provided   = lookup(local.chat, "provided", [])
   }
 
   runtime      = local.chat.runtime

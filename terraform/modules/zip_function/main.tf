@@ -34,6 +34,7 @@ data "external" "build" {
     architecture        = var.architecture
     handler             = var.handler
     output_dir          = var.package.output_dir
+    provided            = jsonencode(var.package.provided)
     archive_above_bytes = floor(var.package.archive_above_mb * local.megabyte_bytes)
   }
 }

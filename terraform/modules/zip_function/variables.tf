@@ -17,6 +17,7 @@ variable "package" {
     - `requirements`: its requirements file, relative to `source`; "" for a function without any;
     - `name`: what the ZIP is called, `<name>_function.zip`; by default the function's name;
     - `output_dir`: where packages are written, relative to the root module;
+    - `provided`: packages that are left out because the runtime or a layer has them, e.g. boto3;
     - `archive_above_mb`: archive_file zips packages of up to so many MB unzipped, anew at every
       plan and apply; a larger one is zipped by the build, when it has changed;
     - `bucket`: name of an S3 bucket in the function's region, through which the ZIP is uploaded.
@@ -27,6 +28,7 @@ variable "package" {
     requirements     = optional(string, "requirements.txt")
     name             = optional(string)
     output_dir       = optional(string, "lambda_packages")
+    provided         = optional(list(string), [])
     archive_above_mb = optional(number, 30)
     bucket           = optional(string)
   })

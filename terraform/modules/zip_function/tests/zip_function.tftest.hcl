@@ -43,6 +43,7 @@ run "the_build_is_told_what_the_function_is" {
       architecture        = "x86_64"
       handler             = "index.handler"
       output_dir          = "../function/tests"
+      provided            = "[]"
       archive_above_bytes = "31457280"
     })
     error_message = "The build must get the package, and the defaults."
@@ -90,6 +91,7 @@ run "everything_can_be_chosen" {
       requirements     = "" # none
       name             = "hello"
       output_dir       = "../function/tests"
+      provided         = ["boto3"]
       archive_above_mb = 2.5
       bucket           = "packages"
     }
@@ -116,6 +118,7 @@ run "everything_can_be_chosen" {
       architecture        = "arm64"
       handler             = "app.handlers.greet"
       output_dir          = "../function/tests"
+      provided            = "[\"boto3\"]"
       archive_above_bytes = "2621440"
     })
     error_message = "The build must be for what was chosen, without requirements."
