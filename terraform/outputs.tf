@@ -34,6 +34,6 @@ output "chat_log_group" {
 }
 
 output "chat_package" {
-  description = "What was built for chat: path, digest, lock, unzipped_bytes."
+  description = "What was built for chat: path, digest, lock."
   value       = module.chat.package
 }

@@ -29,10 +29,9 @@ override_module {
       runtime        = "python3.11"
     }
     package = {
-      path           = "./../lambda_packages/chat_function.zip"
-      digest         = "ZGlnZXN0"
-      lock           = ""
-      unzipped_bytes = 1
+      path   = "./../lambda_packages/chat_function.zip"
+      digest = "ZGlnZXN0"
+      lock   = ""
     }
   }
 }

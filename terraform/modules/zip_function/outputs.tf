@@ -4,12 +4,13 @@ output "function" {
 }
 
 output "package" {
-  description = "What was built: `path` of the ZIP, `digest` of the build's inputs, `lock` (its SHA-256, or \"\" without one), `unzipped_bytes`."
+  description = "What was built: `path` of the ZIP, `digest` of the build's inputs, `lock` (its SHA-256, or \"\" without one)."
+  # Not its sizes: they follow the machine's Python and compressor, and an output that differs is a
+  # change in a plan.
   value = {
-    path           = local.zip_path
-    digest         = data.external.build.result.digest
-    lock           = data.external.build.result.lock
-    unzipped_bytes = tonumber(data.external.build.result.unzipped_bytes)
+    path   = local.zip_path
+    digest = data.external.build.result.digest
+    lock   = data.external.build.result.lock
   }
 
   precondition {
