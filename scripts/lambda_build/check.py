@@ -121,11 +121,12 @@ def _names(member: Member, target: Target) -> Iterator[str]:
     try:
         with warnings.catch_warnings(action="ignore"):  # its author's, not this build's
             tree = ast.parse(read_content(member.content), filename=member.path)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # how parsers give up
         if target.python != "{}.{}".format(*sys.version_info[:2]):
             yield "*"  # another Python's syntax; that Python judges it when it compiles it
             return
-        raise HandlerError(f"{member.path} is not Python: {error}") from error
+        reason = str(error) or "it is nested too deeply"
+        raise HandlerError(f"{member.path} is not Python: {reason}") from error
     nodes: list[ast.AST] = [tree]  # a list, because a module may nest deeper than Python calls
     while nodes:
         node = nodes.pop()

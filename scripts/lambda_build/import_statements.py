@@ -73,7 +73,7 @@ def read_imports(source: bytes, python: str) -> ModuleImports:
     try:
         with warnings.catch_warnings(action="ignore"):  # its author's, not this build's
             tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ModuleImports(imports=(), changes_path=changes_path)
     reader = _ImportReader(python, calls=any(name in source for name in _NAMES_MODULES))
     imports = sorted(reader.read(tree), key=lambda found: (found.line, found.module))

@@ -131,18 +131,19 @@ def verify(
 
 def _said(file: Path) -> tuple[dict[str, Any], list[Finding]]:
     """Return what a ZIP that a build made says of itself; nothing where there is no such record."""
+    is_there, said = False, None
     try:
         with Bounded(file) as opened, zipfile.ZipFile(opened) as archive:
             if RECORD_FILE not in archive.namelist():
                 return {}, []
+            is_there = True
             with archive.open(RECORD_FILE) as content:
                 said = json.loads(content.read(_LARGEST_RECORD_BYTES))
     except (*BROKEN, RecursionError):
-        said = None
+        if not is_there:
+            return {}, []  # a ZIP that is broken, which is found when it is read
     if isinstance(said, dict) and _is_record(said):
         return said, []
-    if said is None and not zipfile.is_zipfile(file):
-        return {}, []  # which is found when it is read
     return {}, [
         Finding(
             code="record-damaged",
@@ -305,7 +306,7 @@ def _about_all(
         for finding in check_layout(layout, target, handler):
             if finding.code != "unzipped-size":  # which is counted with all that layers hide
                 yield finding
-    except (*BROKEN, RecursionError, LambdaBuildError) as error:
+    except (*BROKEN, RecursionError, MemoryError, LambdaBuildError) as error:
         yield Finding(code="damaged", thing="the ZIP", cause=f"It cannot be read: {error}")
     tops = frozenset(member.path.partition("/")[0].partition(".")[0] for member in layout.members)
     yield from check_requires(distributions, tops, target, RUNTIME_PACKAGES[target.runtime])

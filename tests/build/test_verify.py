@@ -423,10 +423,22 @@ def test_an_encrypted_member_is_found(tmp_path: Path) -> None:
     assert finding(file, "encrypted").thing == "a.txt"
 
 
+@pytest.mark.parametrize("source", ["-" * 200_000 + "1", "a" + ".b" * 100_000, "(" * 9999, "\0"])
+def test_source_that_no_parser_takes_is_a_finding(tmp_path: Path, source: str) -> None:
+    file = ZipRecipe(files={"index.py": source}).write(tmp_path / "a.zip")
+    assert verify(file, handler=OWN).errors
+
+
 @pytest.mark.parametrize("content", [b"", b"PK", b"not a zip at all", bytes(1000)])
 def test_what_is_no_zip_is_a_finding(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.zip").write_bytes(content)
-    assert "not-a-zip" in codes(tmp_path / "a.zip")
+    assert codes(tmp_path / "a.zip") == {"not-a-zip"}
+
+
+def test_a_broken_directory_is_one_finding(tmp_path: Path) -> None:
+    file = ZipRecipe().write(tmp_path / "a.zip")
+    file.write_bytes(file.read_bytes().replace(b"PK\1\2", b"PK\1\7"))
+    assert codes(file) == {"not-a-zip"}
 
 
 def test_names_cannot_write_to_the_terminal(
