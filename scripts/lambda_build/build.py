@@ -27,6 +27,8 @@ from lambda_build.bytecode import Compiler, compile_members, find_compiler
 from lambda_build.cache import (
     Cache,
     directory_written_aside,
+    keep_text,
+    kept_text,
     locked,
     sha256_of,
     sweep,
@@ -36,7 +38,7 @@ from lambda_build.errors import LambdaBuildError, LockError, SourceError
 from lambda_build.fetch import fetch
 from lambda_build.findings import refuse
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
-from lambda_build.lock import Lock, Pin, check_lock, lock_path, read_lock
+from lambda_build.lock import Lock, Pin, check_lock, lock_path, parse_lock, read_lock
 from lambda_build.manifest import (
     RECORD_FILE,
     file_rows,
@@ -318,13 +320,13 @@ def _locked_or_resolved(
         "machine, or another day, may choose others. Make the lock and commit it: make lock"
     )
     key = f"{requirements.digest}\0{function.target}\0{function.target.glibc}"
-    kept = cache.resolution(hashlib.sha256(key.encode()).hexdigest())
-    with suppress(LockError):  # none yet, or damaged
-        return Resolution(lock=read_lock(kept), locations={}), (warning,)
+    place = cache.resolution(hashlib.sha256(key.encode()).hexdigest())
+    text = kept_text(place)
+    if text is not None:
+        return Resolution(lock=parse_lock(text, place), locations={}), (warning,)
     _log.info("%s: resolving %s for %s", function.name, requirements.file, function.target)
     resolution = resolve(requirements, function.target)
-    with written_aside(kept) as aside:
-        aside.write_text(resolution.lock.text, "utf-8")
+    keep_text(place, resolution.lock.text)
     return resolution, (warning,)
 
 

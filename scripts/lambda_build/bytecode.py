@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lambda_build.cache import Cache, sha256_of, written_aside
+from lambda_build.cache import Cache, keep_text, kept_text, sha256_of, written_aside
 from lambda_build.errors import ToolError
 from lambda_build.interpreters import find_version
 from lambda_build.layout import InFile, InZip, Member, changed_meanwhile
@@ -70,8 +70,7 @@ def compile_members(
                 if member.path in said["changed"]:
                     raise changed_meanwhile(member)
             said["zip"] = sha256_of(aside)
-        with written_aside(report) as aside:
-            aside.write_text(json.dumps(said), "utf-8")
+        keep_text(report, json.dumps(said))
     with zipfile.ZipFile(output) as archive:
         compiled = tuple(
             _member(output, info, said["sha256"][info.filename]) for info in archive.infolist()
@@ -83,10 +82,13 @@ def compile_members(
 
 def _kept(output: Path, report: Path) -> dict[str, Any] | None:
     """Return what was said of bytecode that is still as it was written; else None."""
+    text = kept_text(report)
+    if text is None:
+        return None
+    said: dict[str, Any] = json.loads(text)
     try:
-        said: dict[str, Any] = json.loads(report.read_text("utf-8"))
         return said if said["zip"] == sha256_of(output) else None
-    except (OSError, ValueError, KeyError):
+    except OSError:
         return None
 
 

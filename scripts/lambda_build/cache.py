@@ -72,9 +72,13 @@ class Cache:
         """Return where the resolution of requirements with that digest belongs."""
         return self.root / "resolutions" / f"{digest}.lock"
 
-    def project_wheel(self, digest: str) -> Path:
-        """Return where the wheel built from a folder with that digest belongs."""
-        return self.root / "projects" / f"{digest}.whl"
+    def built(self, digest: str) -> Path:
+        """Return where it belongs which wheel was built from what has that digest."""
+        return self.root / "projects" / f"{digest}.json"
+
+    def built_wheel(self, sha256: str) -> Path:
+        """Return where the wheel with that hash belongs, which was built here."""
+        return self.root / "projects" / f"{sha256}.whl"
 
     def native(self, digest: str) -> Path:
         """Return where what the native files with those hashes say of themselves belongs."""
@@ -109,6 +113,25 @@ def written_aside(path: Path) -> Iterator[Path]:
     finally:
         aside.unlink(missing_ok=True)
         _asides.discard(aside)
+
+
+def keep_text(path: Path, text: str) -> None:
+    """Write a text that `kept_text` gives back, as long as nobody changes it."""
+    with written_aside(path) as aside:
+        aside.write_text(f"{_checksum(text)}\n{text}", "utf-8")
+
+
+def kept_text(path: Path) -> str | None:
+    """Return the text that was kept; None when there is none, or it is not what was written."""
+    try:
+        checksum, _, text = path.read_bytes().decode("utf-8").partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return text if checksum == _checksum(text) else None
+
+
+def _checksum(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 @contextmanager

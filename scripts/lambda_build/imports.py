@@ -9,10 +9,11 @@ ImportError` a missing module is worth a warning only.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lambda_build.cache import written_aside
+from lambda_build.cache import keep_text, kept_text
 from lambda_build.errors import ImportsError, OutputError
 from lambda_build.findings import Finding, Severity
 from lambda_build.import_statements import FORMAT, from_json, read_imports, to_json
@@ -233,16 +234,13 @@ class _Check:
     def _read(self, member: Member) -> ModuleImports:
         if self._cache is None:
             return read_imports(read_verified(member), self._python)
-        kept = self._cache.root / "imports" / self._python / f"{member.sha256}.{FORMAT}.json"
-        try:
-            return from_json(kept.read_text("utf-8"))
-        except (OSError, ValueError, KeyError, TypeError):
-            read = read_imports(read_verified(member), self._python)
-        try:
-            with written_aside(kept) as aside:
-                aside.write_text(to_json(read), "utf-8")
-        except OutputError:  # a cache that is read only costs time
-            pass
+        place = self._cache.root / "imports" / self._python / f"{member.sha256}.{FORMAT}.json"
+        text = kept_text(place)
+        if text is not None:
+            return from_json(text)
+        read = read_imports(read_verified(member), self._python)
+        with suppress(OutputError):  # a cache that is read only costs time
+            keep_text(place, to_json(read))
         return read
 
     def _live(self, imports: Sequence[Import], member: Member) -> list[Import]:

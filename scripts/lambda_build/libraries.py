@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lambda_build.cache import written_aside
+from lambda_build.cache import keep_text, kept_text
 from lambda_build.elf import MAGIC, Elf, read_elf
 from lambda_build.errors import LambdaBuildError, OutputError, SourceError, WheelError
 from lambda_build.findings import Finding, Severity, shown
@@ -241,10 +241,10 @@ def _facts(members: list[Member], cache: Cache | None) -> dict[str, Elf | str]:
     """Return, by hash, what each file is: an ELF file, another system's by its name, or neither."""
     wanted = {member.sha256: member for member in members}
     digest = hashlib.sha256("\n".join([str(_FORMAT), *sorted(wanted)]).encode()).hexdigest()
-    kept = None if cache is None else cache.native(digest)
+    place = None if cache is None else cache.native(digest)
     if (
-        kept is not None
-        and (known := _remembered(kept)) is not None
+        place is not None
+        and (known := _remembered(place)) is not None
         and known.keys() == wanted.keys()
     ):
         return known
@@ -252,25 +252,23 @@ def _facts(members: list[Member], cache: Cache | None) -> dict[str, Elf | str]:
     largest = sorted(wanted.values(), key=lambda member: -member.size)
     found = at_once(_read, largest, most=os.cpu_count() or 1)
     facts = {member.sha256: fact for member, fact in zip(largest, found, strict=True)}
-    if kept is not None:
+    if place is not None:
         # What cannot be kept is read again.
-        with suppress(OutputError), written_aside(kept) as aside:
+        with suppress(OutputError):
             told = {
                 sha256: asdict(fact) if isinstance(fact, Elf) else fact
                 for sha256, fact in facts.items()
             }
-            aside.write_text(json.dumps(told, sort_keys=True), "utf-8")
+            keep_text(place, json.dumps(told, sort_keys=True))
     return facts
 
 
 def _remembered(file: Path) -> dict[str, Elf | str] | None:
-    try:
-        told: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        return {
-            sha256: fact if isinstance(fact, str) else _elf(fact) for sha256, fact in told.items()
-        }
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+    text = kept_text(file)
+    if text is None:
         return None
+    told: dict[str, Any] = json.loads(text)
+    return {sha256: fact if isinstance(fact, str) else _elf(fact) for sha256, fact in told.items()}
 
 
 def _elf(told: Mapping[str, Any]) -> Elf:

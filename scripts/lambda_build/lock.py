@@ -97,6 +97,11 @@ def read_lock(path: Path) -> Lock:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"{path} cannot be read: {error}") from error
+    return parse_lock(text, path)
+
+
+def parse_lock(text: str, path: Path) -> Lock:
+    """Return the lock in a text; LockError, which names `path`, when it is damaged."""
     target = _TARGET.search(text)
     requirements = _REQUIREMENTS.search(text)
     if target is None or requirements is None:
@@ -117,7 +122,7 @@ def check_lock(lock: Lock, path: Path, requirements: Requirements, target: Targe
             f"{path} was made for {lock.target} with glibc {lock.glibc}, "
             f"not for {target} with glibc {target.glibc}.\n{_make_it_again(path)}"
         )
-    reasons = "; ".join(_disagreements(lock, requirements, target))
+    reasons = "; ".join(disagreements(lock, requirements, target))
     if lock.requirements_digest != requirements.digest:
         changed = reasons or "it asks for something else now"
         raise LockError(
@@ -130,7 +135,8 @@ def check_lock(lock: Lock, path: Path, requirements: Requirements, target: Targe
         )
 
 
-def _disagreements(lock: Lock, requirements: Requirements, target: Target) -> Iterator[str]:
+def disagreements(lock: Lock, requirements: Requirements, target: Target) -> Iterator[str]:
+    """Yield, in words, what requirements ask for and a lock does not have."""
     versions = {pin.name: pin.version for pin in lock.pins}
     for package in requirements.packages:
         wanted = package.requirement

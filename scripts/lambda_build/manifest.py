@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lambda_build.lock import Pin
 
 _FORMAT = 1
+_NEEDED = {"digest", "bytecode", "files", "packages", "unzipped_bytes", "warnings"}
 
 # What every package says of itself, at its root.
 RECORD_FILE = "lambda_build.json"
@@ -34,7 +35,8 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         manifest = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return manifest if isinstance(manifest, dict) and manifest.get("format") == _FORMAT else None
+    is_known = isinstance(manifest, dict) and manifest.get("format") == _FORMAT
+    return manifest if is_known and manifest.keys() >= _NEEDED else None
 
 
 def staged_tree(manifest: dict[str, Any], folder: Path) -> StagedTree:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lambda_build.cache import sha256_of, written_aside
+from lambda_build.built_wheels import keep_wheel, kept_wheel
+from lambda_build.cache import sha256_of
 from lambda_build.errors import ToolError, WheelError
 from lambda_build.source import read_project_source, tree_digest
 from lambda_build.uv import uv
@@ -47,29 +48,13 @@ def project_wheel(tree: ProjectTree, target: Target, cache: Cache) -> Wheel:
     if tree.project.path.is_file():
         wheel = tree.project.path
         return _checked(read_wheel(wheel, wheel.name, tree.digest), target)
-    cached = cache.project_wheel(tree.digest)
-    name = cached.with_suffix(".name")
-    if (kept := _kept(cached, name, tree.digest)) is not None:
+    if (kept := kept_wheel(tree.digest, cache)) is not None:
         return _fitting(kept, target)
     with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
         built = _build(tree, Path(folder))
         # Before it is kept: what a backend makes may be broken as well.
         _checked(read_wheel(built, built.name, tree.digest), target)
-        with written_aside(name) as aside:
-            aside.write_text(built.name, "utf-8")
-        with written_aside(cached) as aside:
-            shutil.copyfile(built, aside)
-        return read_wheel(cached, built.name, tree.digest)
-
-
-def _kept(file: Path, name: Path, digest: str) -> Wheel | None:
-    """Return the wheel that was built before; None when there is none, or it was damaged since."""
-    try:
-        kept = read_wheel(file, name.read_text("utf-8"), digest)
-        verify_wheel(kept)
-    except (OSError, ValueError, WheelError):
-        return None
-    return kept
+        return keep_wheel(built, tree.digest, cache)
 
 
 def _build(tree: ProjectTree, folder: Path) -> Path:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
-from lambda_build.cache import written_aside
+from lambda_build.built_wheels import keep_wheel, kept_wheel
 from lambda_build.elf import MAGIC
 from lambda_build.errors import ToolError, WheelError
 from lambda_build.interpreters import find_interpreter
@@ -54,9 +54,7 @@ def wheel_of(
     settings it reads. Raises WheelError when the package is native, ToolError when its backend
     fails.
     """
-    cached = cache.project_wheel(pin.sha256)
-    name = cached.with_suffix(".name")
-    if (kept := _kept(cached, name, pin)) is not None:
+    if (kept := kept_wheel(pin.sha256, cache)) is not None:
         return _pure(kept, pin, target)
     reason = native_reason(file, pin.filename)
     if reason is not None:
@@ -66,11 +64,7 @@ def wheel_of(
         wheel = read_wheel(built, built.name, pin.sha256)
         verify_wheel(wheel)
         _pure(wheel, pin, target)
-        with written_aside(name) as aside:
-            aside.write_text(built.name, "utf-8")
-        with written_aside(cached) as aside:
-            shutil.copyfile(built, aside)
-        return read_wheel(cached, built.name, pin.sha256)
+        return keep_wheel(built, pin.sha256, cache)
 
 
 def native_reason(file: Path, filename: str) -> str | None:
@@ -115,16 +109,6 @@ def _texts(file: Path, filename: str) -> Iterator[tuple[str, str]]:
                 if extracted is not None:
                     data = extracted.read(_LARGEST_TEXT_BYTES)
                     yield path.name, data.decode("utf-8", "replace")
-
-
-def _kept(file: Path, name: Path, pin: Pin) -> Wheel | None:
-    """Return the wheel that was built before; None when there is none, or it was damaged since."""
-    try:
-        kept = read_wheel(file, name.read_text("utf-8"), pin.sha256)
-        verify_wheel(kept)
-    except (OSError, ValueError, WheelError):
-        return None
-    return kept
 
 
 def _build(
