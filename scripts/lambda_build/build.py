@@ -37,6 +37,7 @@ from lambda_build.cache import (
 from lambda_build.errors import LambdaBuildError, LockError, SourceError
 from lambda_build.fetch import fetch
 from lambda_build.findings import refuse
+from lambda_build.indexes import uv_environment
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
 from lambda_build.lock import Lock, Pin, check_lock, lock_path, parse_lock, read_lock
 from lambda_build.manifest import (
@@ -392,14 +393,16 @@ def _wheels(inputs: Inputs, cache: Cache) -> tuple[list[Wheel], list[Wheel]]:
             return inputs.locations
         return locate(pins, requirements, target)
 
+    def index() -> Mapping[str, str]:
+        return uv_environment(requirements)
+
     def build(pin: Pin, file: Path) -> Wheel:
         _log.info("%s: building %s, which is published as source", inputs.function.name, pin.name)
-        index, folder = requirements.index_environment(), requirements.file.parent
-        return wheel_of(pin, file, target, cache, index, folder)
+        return wheel_of(pin, file, target, cache, index(), requirements.file.parent)
 
     pins = inputs.lock.pins if inputs.lock else ()
     wheels = fetch(pins, target, cache, where, build)
-    return list(wheels), [project_wheel(tree, target, cache) for tree in inputs.projects]
+    return list(wheels), [project_wheel(tree, target, cache, index) for tree in inputs.projects]
 
 
 def _divided(inputs: Inputs, wheels: Sequence[Wheel], projects: Sequence[Wheel]) -> Division:
@@ -500,7 +503,7 @@ def _is_current(manifest: Mapping[str, Any], inputs: Inputs) -> bool:
 
 
 def _is_archive(output: Path, manifest: Mapping[str, Any]) -> bool:
-    with suppress(OSError):
+    with suppress(OSError, KeyError):
         return bool(sha256_of(output) == manifest["archive"]["sha256"])
     return False
 

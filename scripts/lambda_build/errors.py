@@ -20,6 +20,16 @@ LambdaBuildError                1  the root; never raised itself
 
 from __future__ import annotations
 
+import re
+
+# What stands before the host in an address; `${NAME}` is no secret, and worth reading.
+_CREDENTIALS = re.compile(r"(?<=://)(?!\$\{\w+\}@|[^\s/@:]*:\$\{\w+\}@)[^\s/@]+(?=@)")
+
+
+def redacted(text: str) -> str:
+    """Return a text without the credentials in its addresses."""
+    return _CREDENTIALS.sub("****", text)
+
 
 class LambdaBuildError(Exception):
     """A refusal that a person can act on: what, why, and the command to run next.
@@ -29,6 +39,10 @@ class LambdaBuildError(Exception):
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """Return what to tell a person: whatever it quotes, no index's credentials."""
+        return redacted(super().__str__())
 
 
 class UsageError(LambdaBuildError):

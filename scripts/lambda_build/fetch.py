@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lambda_build.cache import sha256_of, written_aside
 from lambda_build.errors import FetchError, HashMismatchError, WheelError
+from lambda_build.indexes import Connection, read_connection
 from lambda_build.process import at_once
 from lambda_build.wheel import Wheel, rank, read_wheel, verify_wheel
 
@@ -78,12 +80,38 @@ def _is_whole(file: Path, pin: Pin) -> bool:
 def _client() -> httpx.Client:
     import httpx  # noqa: PLC0415 - slow to import, and needed on a cold cache only
 
+    connection = read_connection()
     return httpx.Client(
         follow_redirects=True,
+        verify=_tls(connection),
+        proxy=connection.proxy,
+        mounts={
+            f"all://{host}": httpx.HTTPTransport(verify=False) for host in connection.trusted_hosts
+        },
         timeout=_TIMEOUT_S,
         limits=httpx.Limits(max_connections=_AT_ONCE),
         headers={"Accept-Encoding": "identity"},
     )
+
+
+def _tls(connection: Connection) -> ssl.SSLContext:
+    """Return which certificates are trusted and shown: those that uv trusts and shows."""
+    import certifi  # noqa: PLC0415 - as above
+
+    ca_file = connection.ca_file
+    if ca_file is None and connection.ca_folder is None:
+        ca_file = certifi.where()
+    try:
+        context = ssl.create_default_context(cafile=ca_file, capath=connection.ca_folder)
+        if connection.client_certificate:
+            context.load_cert_chain(connection.client_certificate)
+    except OSError as error:
+        raise FetchError(
+            f"the certificates in {ca_file or connection.ca_folder} cannot be read: "
+            f"{error.strerror or error}\nThey are named by SSL_CERT_FILE, by REQUESTS_CA_BUNDLE or "
+            "by pip's settings."
+        ) from error
+    return context
 
 
 def _bring(pin: Pin, location: str, cache: Cache, client: httpx.Client) -> None:

@@ -12,7 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from lambda_build.errors import ToolError
+from lambda_build.errors import ToolError, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ def run(
     Raises ToolError when the program is not there or takes longer than `timeout_s` seconds.
     """
     words = [os.fspath(word) for word in arguments]
-    _log.debug("$ %s", shlex.join(words))
+    _log.debug("$ %s", redacted(shlex.join(words)))
     try:
         return subprocess.run(
             words,

@@ -16,6 +16,8 @@ from lambda_build.uv import uv
 from lambda_build.wheel import Wheel, rank, read_wheel, verify_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from lambda_build.cache import Cache
     from lambda_build.requirements import Project
     from lambda_build.source import SourceFile
@@ -39,11 +41,14 @@ def read_project(project: Project) -> ProjectTree:
     return ProjectTree(project=project, files=files, digest=tree_digest(files))
 
 
-def project_wheel(tree: ProjectTree, target: Target, cache: Cache) -> Wheel:
+def project_wheel(
+    tree: ProjectTree, target: Target, cache: Cache, index: Callable[[], Mapping[str, str]]
+) -> Wheel:
     """Return the wheel of a path requirement, built once for each state of its files.
 
-    The backend runs in isolation, on a copy, so nothing is written into the project. Raises
-    ToolError when it fails, WheelError when what it makes does not run on the target.
+    The backend runs in isolation, on a copy, so nothing is written into the project; `index` gives
+    the variables that tell uv where to find it. Raises ToolError when it fails, WheelError when
+    what it makes does not run on the target.
     """
     if tree.project.path.is_file():
         wheel = tree.project.path
@@ -51,20 +56,20 @@ def project_wheel(tree: ProjectTree, target: Target, cache: Cache) -> Wheel:
     if (kept := kept_wheel(tree.digest, cache)) is not None:
         return _fitting(kept, target)
     with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-        built = _build(tree, Path(folder))
+        built = _build(tree, Path(folder), index())
         # Before it is kept: what a backend makes may be broken as well.
         _checked(read_wheel(built, built.name, tree.digest), target)
         return keep_wheel(built, tree.digest, cache)
 
 
-def _build(tree: ProjectTree, folder: Path) -> Path:
+def _build(tree: ProjectTree, folder: Path, index: Mapping[str, str]) -> Path:
     copy = folder / "source" / tree.project.path.name
     for file in tree.files:
         place = copy / file.path
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.file, place)
         place.chmod(0o755 if file.executable else 0o644)
-    result = uv("build", "--wheel", "--out-dir", folder / "out", copy)
+    result = uv("build", "--wheel", "--out-dir", folder / "out", copy, environment=index)
     wheels = sorted((folder / "out").glob("*.whl"))
     if result.returncode or not wheels:
         raise ToolError(

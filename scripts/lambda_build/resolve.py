@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 import tomllib
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
@@ -24,8 +23,8 @@ from lambda_build.errors import (
     ResolutionError,
     WheelError,
 )
+from lambda_build.indexes import read_indexes
 from lambda_build.lock import Lock, Pin
-from lambda_build.requirements import expand_variables
 from lambda_build.uv import uv
 from lambda_build.wheel import rank
 
@@ -41,10 +40,7 @@ _SEARCHED = re.compile(r"Searching for a compatible version of ([\w.-]+)")
 _SELECTED = re.compile(r"Selecting: ([\w.-]+)")
 _PINNED = re.compile(r"[A-Za-z0-9._-]+==")
 
-# Where uv reads indexes from, besides its configuration: `URL` or `NAME=URL`, with spaces between.
-_INDEX_VARIABLES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
 _COPIES = re.compile(r"[^\s`'\"]*/lambda-build-[^/\s]+/")
-_INDEX_NAME = re.compile(r"^[\w.-]+=")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +126,7 @@ def _is_source_only(name: str, requirements: Requirements) -> bool:
             *("pip", "compile", "--quiet", "--only-binary", ":all:", "--no-deps", "--universal"),
             *("--prerelease", "allow", wanted),
             cwd=requirements.file.parent,
+            environment=read_indexes(requirements).environment,
         )
     return bool(result.returncode) and name in _without_wheels(result.stderr)
 
@@ -192,8 +189,19 @@ def _resolve(
             pins.write_text("".join(f"{line}\n" for line in held), "utf-8")
             arguments += ["--constraint", pins]
         packages = _pylock(arguments, requirements, target, sources, passed_over=passed_over)
+    return choose(packages, requirements, target)
+
+
+def choose(
+    packages: Sequence[Mapping[str, Any]], requirements: Requirements, target: Target
+) -> Resolution:
+    """Return one file for each package of a pylock (PEP 751): the wheel that fits best.
+
+    Raises WheelError when none fits, HashMismatchError when it is not what is required.
+    """
     chosen = dict(_chosen(packages, requirements, target))
     _check_hashes(chosen, requirements)
+    indexes = read_indexes(requirements)
     return Resolution(
         lock=Lock(
             target=str(target),
@@ -202,10 +210,7 @@ def _resolve(
             requirements_digest=requirements.digest,
             pins=tuple(pin for pin, _ in sorted(chosen.values(), key=lambda pair: pair[0].name)),
         ),
-        locations={
-            pin.sha256: _with_credentials(location, requirements)
-            for pin, location in chosen.values()
-        },
+        locations={pin.sha256: indexes.authorised(location) for pin, location in chosen.values()},
     )
 
 
@@ -220,7 +225,10 @@ def locate(pins: Sequence[Pin], requirements: Requirements, target: Target) -> d
         for package in requirements.packages
         if package.url
     }
-    locations = {pin.sha256: direct[pin.name] for pin in pins if pin.name in direct}
+    indexes = read_indexes(requirements)
+    locations = {
+        pin.sha256: indexes.authorised(direct[pin.name]) for pin in pins if pin.name in direct
+    }
     asked = [pin for pin in pins if pin.name not in direct]
     if not asked:
         return locations
@@ -238,24 +246,8 @@ def locate(pins: Sequence[Pin], requirements: Requirements, target: Target) -> d
         file = next((f for f in offered.get(pin.name, []) if f.sha256 == pin.sha256), None)
         if file is None:
             raise HashMismatchError(_not_offered(pin, offered.get(pin.name, [])))
-        locations[pin.sha256] = _with_credentials(file.location, requirements)
+        locations[pin.sha256] = indexes.authorised(file.location)
     return locations
-
-
-def _with_credentials(location: str, requirements: Requirements) -> str:
-    """Return an address with the credentials that the index on its host was asked with.
-
-    uv leaves them out of what it prints. They are for the download only, and are never written.
-    """
-    said = [option.value or "" for option in requirements.options if "index" in option.name]
-    said += [word for name in _INDEX_VARIABLES for word in os.environ.get(name, "").split()]
-    wanted = urlsplit(location)
-    for address in said:
-        index = urlsplit(expand_variables(_INDEX_NAME.sub("", address)))
-        user, at, host = index.netloc.rpartition("@")
-        if at and (index.scheme, host) == (wanted.scheme, wanted.netloc):
-            return urlunsplit(wanted._replace(netloc=f"{user}@{host}"))
-    return location
 
 
 def _pylock(
@@ -295,13 +287,14 @@ def _compile(
         *("--python-version", target.python),
         *arguments,
     ]
+    folder, environment = requirements.file.parent, read_indexes(requirements).environment
     if passed_over is not None:
-        result = uv("pip", "compile", "--verbose", *words, cwd=requirements.file.parent)
+        result = uv("pip", "compile", "--verbose", *words, cwd=folder, environment=environment)
         if not result.returncode:
             passed_over |= _searched_in_vain(result.stderr)
             return result.stdout
         # What uv says at length is not for people, and may hold credentials.
-    result = uv("pip", "compile", "--quiet", *words, cwd=requirements.file.parent)
+    result = uv("pip", "compile", "--quiet", *words, cwd=folder, environment=environment)
     if result.returncode:
         raise _refusal(result.stderr, requirements, target)
     return result.stdout

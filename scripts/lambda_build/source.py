@@ -71,6 +71,12 @@ _FUNCTION_ONLY = """
 /function.json
 /requirements*.txt
 /requirements*.lock
+/pyproject.toml
+/pyproject.*.lock
+/uv.lock
+/uv.toml
+/pylock.toml
+/pylock.*.toml
 /.lambdaignore
 /.gitignore
 /.dockerignore

@@ -37,6 +37,9 @@ def cache(tmp_path: Path, uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     monkeypatch.setenv("LAMBDA_BUILD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("UV_CACHE_DIR", str(uv_cache))
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no settings"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "no netrc"))
     return Cache.default()
 
 

@@ -14,7 +14,7 @@ from lambda_build.errors import (
     WheelError,
 )
 from lambda_build.requirements import read_requirements
-from lambda_build.resolve import _refusal, _with_credentials
+from lambda_build.resolve import _refusal
 from lambda_build.target import Target
 
 if TYPE_CHECKING:
@@ -61,23 +61,3 @@ def test_uvs_words_name_no_file_that_is_gone(tmp_path: Path) -> None:
     stderr = "error: Unexpected `x` in `/tmp/lambda-build-a1b2/requirements.txt` at position 3"
     error = _refusal(stderr, requirements(tmp_path), Target())
     assert "Unexpected `x` in `requirements.txt` at position 3" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("location", "expected"),
-    [
-        ("https://x.test/files/a.whl", "https://u:s@x.test/files/a.whl"),
-        ("https://x.test:8443/a.whl", "https://x.test:8443/a.whl"),
-        ("http://x.test/a.whl", "http://x.test/a.whl"),
-        ("https://y.test/a.whl", "https://n:t@y.test/a.whl"),
-        ("https://z.test/a.whl", "https://z.test/a.whl"),
-        ("/a/b.whl", "/a/b.whl"),
-    ],
-)
-def test_credentials_go_to_the_host_that_they_were_given_for_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str, expected: str
-) -> None:
-    monkeypatch.setenv("SECRET", "s")
-    monkeypatch.setenv("UV_INDEX", "own=https://n:t@y.test/simple https://z.test/simple?a=b")
-    text = "--index-url https://u:${SECRET}@x.test/simple\n"
-    assert _with_credentials(location, requirements(tmp_path, text)) == expected

@@ -18,6 +18,7 @@ from lambda_build.function import Function
 from lambda_build.target import Architecture, Runtime, Target
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
@@ -253,6 +254,7 @@ class Index:
         self._stopping = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http"
         self._root = f"/{uuid.uuid4().hex}"  # no cache of any client has heard of it
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
@@ -268,8 +270,13 @@ class Index:
         self._server.server_close()
         self._thread.join()
 
+    def speak_tls(self, context: ssl.SSLContext) -> None:
+        """From now on, answer by HTTPS only."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._scheme = "https"
+
     def __str__(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}{self._root}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}{self._root}"
 
     @property
     def url(self) -> str:
