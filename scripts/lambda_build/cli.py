@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO, TypeAlias
 
 from lambda_build.cache import remove_asides
-from lambda_build.errors import LambdaBuildError, UsageError
+from lambda_build.errors import LambdaBuildError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,9 @@ exit codes: 0 the content is the same, 1 it differs, 2 usage, 16 a ZIP cannot be
 """
 
 
+_ROOM = "Make room on the disk, or name another folder for temporary files: export TMPDIR=/var/tmp"
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the program with its exit code."""
     options = _parser().parse_args(arguments)
@@ -80,6 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a disk that is full, where no step expected it: a temporary folder
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"{_red('lambda-build:')} {where}{error.strerror or error}\n{_ROOM}")
+        sys.exit(OutputError.exit_code)
     sys.exit(0)
 
 

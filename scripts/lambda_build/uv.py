@@ -38,7 +38,10 @@ def uv(
         if name not in {"VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON", "PYTHONPATH", "PYTHONHOME"}
     }
     told = inherited | {"UV_NO_PROGRESS": "1", "NO_COLOR": "1"} | dict(environment or {})
-    return run([_executable(), *arguments], cwd=cwd, environment=told, timeout_s=timeout_s)
+    result = run([_executable(), *arguments], cwd=cwd, environment=told, timeout_s=timeout_s)
+    if result.returncode < 0:  # it said nothing, so nothing of what it said can be quoted
+        raise ToolError(f"uv was ended by signal {-result.returncode}")
+    return result
 
 
 def install_target(
