@@ -67,10 +67,10 @@ _ROOM = "Make room on the disk, or name another folder for temporary files: expo
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the program with its exit code."""
-    options = _parser().parse_args(arguments)
-    _report_progress(verbose=options.verbose)
     try:
         signal.signal(signal.SIGTERM, _terminate)
+        options = _parser().parse_args(arguments)
+        _report_progress(verbose=options.verbose)
         options.run(options)
     except LambdaBuildError as error:
         _say(f"{_red('lambda-build:')} {error}")
