@@ -7,12 +7,13 @@ import stat
 import zipfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from lambda_build.layout import InZip, read_verified
+from lambda_build.cache import sha256_of
+from lambda_build.layout import InFile, InZip, changed_meanwhile, read_verified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from lambda_build.layout import Layout, Member
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # The time of every staged file (1980-01-01, the oldest that a ZIP can hold). A file with another
 # time was changed by somebody else.
 _TIME = 315532800
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,10 +58,12 @@ def stage(layout: Layout, folder: Path, previous: StagedTree | None = None) -> N
             if isinstance(content, InZip):
                 if content.file not in archives:
                     archives[content.file] = stack.enter_context(zipfile.ZipFile(content.file))
-                data = archives[content.file].read(content.info)
+                with archives[content.file].open(content.info) as opened:
+                    _write(folder / member.path, _pieces(opened), member.mode)
+            elif isinstance(content, InFile) and member.size > _CHUNK:
+                _copy(member, content.file, folder / member.path)
             else:
-                data = read_verified(member)
-            _write(folder / member.path, data, member.mode)
+                _write(folder / member.path, [read_verified(member)], member.mode)
     for path, _, _ in os.walk(folder):
         os.chmod(path, 0o755)  # noqa: PTH101, S103 - pathlib is slow here; Lambda's user reads it
 
@@ -107,12 +111,28 @@ def _linked(member: Member, folder: Path, previous: StagedTree) -> bool:
     return True
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
+def _copy(member: Member, file: Path, path: Path) -> None:
+    """Copy a file that is too large to be in memory, and find that it is what was hashed."""
+    try:
+        with file.open("rb") as opened:
+            _write(path, _pieces(opened), member.mode)
+    except FileNotFoundError as error:
+        raise changed_meanwhile(member) from error
+    if sha256_of(path) != member.sha256:
+        raise changed_meanwhile(member)
+
+
+def _pieces(opened: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: opened.read(_CHUNK), b"")
+
+
+def _write(path: Path, pieces: Iterable[bytes], mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(handle, view) :]
         os.fchmod(handle, mode)
         os.utime(handle, (_TIME, _TIME))
     finally:
