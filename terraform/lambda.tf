@@ -10,10 +10,11 @@ module "chat" {
   description = local.chat.description
 
   package = {
-    name       = "chat"
-    source     = "${local.backend_dir}/chat"
-    output_dir = local.packages_dir
-    provided   = lookup(local.chat, "provided", [])
+    name         = "chat"
+    source       = "${local.backend_dir}/chat"
+    requirements = lookup(local.chat, "requirements", "requirements.txt")
+    output_dir   = local.packages_dir
+    provided     = lookup(local.chat, "provided", [])
   }
 
   runtime      = local.chat.runtime

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import Requirement
 
 from lambda_build.archive import write_archive
+from lambda_build.asked import read_asked
 from lambda_build.bytecode import Compiler, compile_members, find_compiler
 from lambda_build.cache import (
     Cache,
@@ -51,7 +52,6 @@ from lambda_build.manifest import (
 from lambda_build.process import at_once
 from lambda_build.projects import ProjectTree, project_wheel, read_project
 from lambda_build.provided import LAYER, Division, divide
-from lambda_build.requirements import Requirements, read_requirements
 from lambda_build.resolve import Resolution, locate, newer_elsewhere, resolve
 from lambda_build.source import SourceFile, read_function_source, tree_digest
 from lambda_build.source_distributions import wheel_of
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambda_build.function import Function
+    from lambda_build.requirements import Requirements
     from lambda_build.wheel import Wheel
 
 _log = logging.getLogger(__name__)
@@ -238,7 +239,9 @@ def lock_function(function: Function, *, upgrade: bool = False) -> tuple[Path, L
     """
     if function.requirements is None:
         raise SourceError(f"{function.name} has no requirements, so there is nothing to lock")
-    requirements = read_requirements(function.requirements)
+    requirements, given = read_asked(function.requirements, function.target)
+    if given is not None:  # it is a lock already, which other tools write
+        return function.requirements, given.lock, given.lock
     path = lock_path(function.requirements, function.target)
     old = None
     with suppress(LockError):  # none yet, or one that is damaged: it is what is being mended
@@ -262,9 +265,10 @@ def fallen_back(
         return ()
     held = [] if old is None or upgrade else [pin for pin in lock.pins if pin in old.pins]
     try:
-        newer = newer_elsewhere(
-            lock, read_requirements(function.requirements), function.target, held=held
-        )
+        requirements, given = read_asked(function.requirements, function.target)
+        if given is not None:
+            return ()
+        newer = newer_elsewhere(lock, requirements, function.target, held=held)
     except LambdaBuildError as error:
         _log.info("newer versions are not known: %s", error)
         return ()
@@ -287,8 +291,10 @@ def read_inputs(function: Function, cache: Cache, *, outputs: Sequence[Path] = (
         requirements, resolution = None, None
         warnings: tuple[str, ...] = ()
     else:
-        requirements = read_requirements(function.requirements)
-        resolution, warnings = _locked_or_resolved(function, requirements, cache)
+        requirements, resolution = read_asked(function.requirements, function.target)
+        warnings = ()
+        if resolution is None:
+            resolution, warnings = _locked_or_resolved(function, requirements, cache)
     return Inputs(
         function=function,
         requirements=requirements,

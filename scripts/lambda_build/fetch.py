@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -15,6 +14,7 @@ from lambda_build.process import at_once
 from lambda_build.wheel import Wheel, rank, read_wheel, verify_wheel
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping, Sequence
 
     import httpx
@@ -96,6 +96,8 @@ def _client() -> httpx.Client:
 
 def _tls(connection: Connection) -> ssl.SSLContext:
     """Return which certificates are trusted and shown: those that uv trusts and shows."""
+    import ssl  # noqa: PLC0415 - as above
+
     import certifi  # noqa: PLC0415 - as above
 
     ca_file = connection.ca_file

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DESCRIPTION_FILE = "function.json"
-_KEYS = {"description", "runtime", "architecture", "handler", "dependencies", "provided"}
+_KEYS = {
+    *("description", "runtime", "architecture", "handler", "dependencies"),
+    *("provided", "requirements"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +48,7 @@ def read_function(folder: Path) -> Function:
     return Function(
         name=folder.name,
         source=folder,
-        requirements=folder / "requirements.txt",
+        requirements=_requirements(folder, described),
         target=target,
         handler=described.get("handler"),
         provided=read_provided(described.get("provided", ()), target, str(file)),
@@ -66,7 +69,7 @@ def folder_function(
     described = (
         _described(folder / DESCRIPTION_FILE) if (folder / DESCRIPTION_FILE).exists() else {}
     )
-    found = requirements or folder / "requirements.txt"
+    found = requirements or _requirements(folder, described)
     target = Target.parse(
         runtime or described.get("runtime", Runtime.PYTHON3_11),
         architecture or described.get("architecture", Architecture.X86_64),
@@ -103,6 +106,12 @@ def find_functions(project: Path, names: list[str]) -> list[Function]:
             f"there is no function {', '.join(unknown)}; there are {', '.join(folders)}"
         )
     return [read_function(folders[name]) for name in names or folders]
+
+
+def _requirements(folder: Path, described: dict[str, Any]) -> Path | None:
+    """Return the file that a function asks for packages in; None when it has none."""
+    name = described.get("requirements", "requirements.txt")
+    return folder / name if name else None
 
 
 def _described(file: Path) -> dict[str, Any]:

@@ -8,8 +8,6 @@ They are for asking only, and are never written or shown.
 
 from __future__ import annotations
 
-import configparser
-import netrc
 import os
 import re
 import shutil
@@ -179,6 +177,8 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _from_netrc(address: _Address) -> tuple[str, str] | None:
+    import netrc  # noqa: PLC0415 - needed on a cold cache only
+
     file = os.environ.get("NETRC") or str(Path("~/.netrc").expanduser())
     try:
         found = netrc.netrc(file).authenticators(urlsplit(address.url).hostname or "")
@@ -322,6 +322,8 @@ def _pip_settings() -> dict[str, str]:
 
     pip's documentation, "Configuration": the last one that speaks counts.
     """
+    import configparser  # noqa: PLC0415 - needed on a cold cache only
+
     settings: dict[str, str] = {}
     for file in _pip_files():
         parser = configparser.RawConfigParser()

@@ -166,9 +166,12 @@ def _pins(path: Path, text: str) -> Iterator[Pin]:
 
 
 def _make_it_again(path: Path) -> str:
+    stem = path.name.partition(".python3")[0]
+    other = path.with_name(f"{stem}.{'toml' if stem == 'pyproject' else 'txt'}")
+    named = "" if stem == "requirements" else f" --requirements {other}"
     return (
         "Make the lock again, and commit it:\n"
         "    make lock\n"
         "or, outside this project:\n"
-        f"    lambda-build lock --source {path.parent}"
+        f"    lambda-build lock --source {path.parent}{named}"
     )

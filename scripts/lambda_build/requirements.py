@@ -24,7 +24,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from lambda_build.errors import HashMismatchError, RequirementsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -93,7 +93,9 @@ class Line:
     number: int
 
     def __str__(self) -> str:
-        return f"{self.file}, line {self.number}: {self.text}"
+        # Of a file of another format the line is not known.
+        where = f", line {self.number}" if self.file.suffix not in {".toml", ".lock"} else ""
+        return f"{self.file}{where}: {self.text}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -238,21 +240,18 @@ def read_requirements(file: Path) -> Requirements:
     Raises RequirementsError when it, or a file that it names, is missing or not understood; the
     message names file and line. HashMismatchError for a local wheel without the `--hash` it has.
     """
-    if not file.is_file():
-        raise RequirementsError(
-            f"{file} does not exist.\n"
-            "Make it (it may be empty), or say that the function has no requirements:\n"
-            '    requirements = ""  in Terraform,  --no-requirements  on the command line'
-        )
     reader = _Reader()
     reader.read(file, constraint=False, including=())
-    return Requirements(
-        file=file,
-        packages=tuple(reader.packages),
-        projects=tuple(reader.projects),
-        constraints=tuple(reader.constraints),
-        options=tuple(reader.options),
-    )
+    return reader.read_so_far(file)
+
+
+def read_lines(file: Path, lines: Iterable[str], constraints: Iterable[str] = ()) -> Requirements:
+    """Return what these requirements ask for, which a file of another format holds."""
+    reader = _Reader()
+    for is_constraint, texts in ((False, lines), (True, constraints)):
+        for number, text in enumerate(texts, start=1):
+            reader.take(Line(text=text, file=file, number=number), constraint=is_constraint)
+    return reader.read_so_far(file)
 
 
 def expand_variables(text: str) -> str:
@@ -279,7 +278,7 @@ class _Reader:
         for number, text in _logical_lines(_read(file, including)):
             line = Line(text=text, file=file, number=number)
             if not text.startswith("-"):
-                self._take(line, constraint=constraint)
+                self.take(line, constraint=constraint)
                 continue
             for option in _options(line):
                 if option.name in {"--requirement", "--constraint"}:
@@ -295,7 +294,16 @@ class _Reader:
                     _refuse_sources(option)
                     self.options.append(option)
 
-    def _take(self, line: Line, *, constraint: bool) -> None:
+    def read_so_far(self, file: Path) -> Requirements:
+        return Requirements(
+            file=file,
+            packages=tuple(self.packages),
+            projects=tuple(self.projects),
+            constraints=tuple(self.constraints),
+            options=tuple(self.options),
+        )
+
+    def take(self, line: Line, *, constraint: bool) -> None:
         project = _project(line)
         if not constraint and project is not None:
             self.projects.append(project)

@@ -155,11 +155,17 @@ def _without_wheels(stderr: str) -> frozenset[str]:
     return frozenset(str(canonicalize_name(name)) for name in _WHEELS_REQUIRED.findall(stderr))
 
 
+def _copy_name(requirements: Requirements) -> str:
+    """Return a name for a copy, in the format of a requirements file, that uv's words may show."""
+    name = requirements.file.name
+    return name if not name.endswith((".toml", ".lock")) else "requirements.txt"
+
+
 @contextmanager
 def _arguments(requirements: Requirements) -> Iterator[list[str | Path]]:
     """Give uv's arguments that ask for these requirements."""
     with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-        wanted = Path(folder, requirements.file.name)
+        wanted = Path(folder, _copy_name(requirements))
         wanted.write_text(requirements.text(), "utf-8")
         constraints = Path(folder, "constraints.txt")
         constraints.write_text(requirements.constraints_text(), "utf-8")
@@ -233,7 +239,7 @@ def locate(pins: Sequence[Pin], requirements: Requirements, target: Target) -> d
     if not asked:
         return locations
     with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-        pinned = Path(folder, requirements.file.name)
+        pinned = Path(folder, _copy_name(requirements))
         pins_text = "".join(f"{pin.name}=={pin.version}\n" for pin in asked)
         pinned.write_text(requirements.options_text() + pins_text, "utf-8")
         sources = frozenset(pin.name for pin in asked if not pin.is_wheel)

@@ -88,12 +88,6 @@ def test_bytes_in_no_encoding_are_refused(tmp_path: Path) -> None:
     assert "unknown encoding: nonsense" in refusal(tmp_path, b"# coding: nonsense\none\n")
 
 
-def test_a_missing_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(RequirementsError, match="does not exist") as refused:
-        read_requirements(tmp_path / "requirements.txt")
-    assert "--no-requirements" in str(refused.value)
-
-
 def test_an_empty_file_asks_for_nothing(tmp_path: Path) -> None:
     empty = read(tmp_path, "")
     assert (empty.packages, empty.projects, empty.options) == ((), (), ())

@@ -14,7 +14,8 @@ variable "package" {
   description = <<-EOT
     What is packaged:
     - `source`: the folder with the function's code, relative to the root module;
-    - `requirements`: its requirements file, relative to `source`; "" for a function without any;
+    - `requirements`: what names its packages, relative to `source`: a requirements file, pyproject.toml,
+      uv.lock or pylock.toml; "" for a function without any;
     - `name`: what the ZIP is called, `<name>_function.zip`; by default the function's name;
     - `output_dir`: where packages are written, relative to the root module;
     - `provided`: packages that are left out because the runtime or a layer has them, e.g. boto3;
