@@ -179,7 +179,8 @@ def _add_function(command: argparse.ArgumentParser) -> None:
         "--requirements",
         type=Path,
         metavar="FILE",
-        help="with --source: its requirements (default: DIR/requirements.txt)",
+        help="with --source: what names its packages, also a pyproject.toml, uv.lock or pylock.toml "
+        "(default: DIR/requirements.txt)",
     )
     command.add_argument(
         "--no-requirements", action="store_true", help="with --source: it has no requirements"
