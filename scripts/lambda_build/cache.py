@@ -7,8 +7,10 @@ import fcntl
 import hashlib
 import logging
 import os
+import secrets
 import shutil
 import tempfile
+import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,7 +27,12 @@ _log = logging.getLogger(__name__)
 # What is not yet what it will be named. Such a file outlives its writer only when that is killed.
 _ASIDE = ".aside"
 _ABANDONED_S = 24 * 3600
-_asides: set[Path] = set()
+
+# What this process removes when it is told to end: files and folders that are not yet what they
+# will be named, temporary folders, and the files of locks that it holds.
+_unfinished: set[Path] = set()
+_ending = threading.Event()
+_SETTLING_S = 0.02  # making a file takes a hundredth of that
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,12 +105,10 @@ def written_aside(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=_ASIDE, dir=path.parent)
+        aside = _begun(path)
+        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error
-    os.close(handle)
-    aside = Path(name)
-    _asides.add(aside)
     try:
         yield aside
         aside.chmod(0o644)
@@ -112,7 +117,7 @@ def written_aside(path: Path) -> Iterator[Path]:
         raise OutputError(_cannot_write(path, error)) from error
     finally:
         aside.unlink(missing_ok=True)
-        _asides.discard(aside)
+        _unfinished.discard(aside)
 
 
 def keep_text(path: Path, text: str) -> None:
@@ -143,10 +148,10 @@ def directory_written_aside(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=_prefix(path), suffix=_ASIDE, dir=path.parent))
+        aside = _begun(path)
+        aside.mkdir(0o700)
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error
-    _asides.add(aside)
     try:
         yield aside
         aside.chmod(0o755)
@@ -159,7 +164,7 @@ def directory_written_aside(path: Path) -> Iterator[Path]:
         raise OutputError(_cannot_write(path, error)) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-        _asides.discard(aside)
+        _unfinished.discard(aside)
 
 
 def sweep(folder: Path, of: Path | None = None, *, older_than_s: float = 0) -> None:
@@ -172,10 +177,41 @@ def sweep(folder: Path, of: Path | None = None, *, older_than_s: float = 0) -> N
                 _remove(path)
 
 
-def remove_asides() -> None:
-    """Remove what this process is still writing: it is about to end without finishing it."""
-    for path in list(_asides):
-        _remove(path)
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder that is gone when the block ends, and when the process is told to end."""
+    folder = _begun(Path(tempfile.gettempdir(), "lambda-build"))
+    folder.mkdir(0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _unfinished.discard(folder)
+
+
+def begin_no_more() -> None:
+    """Let no thread begin another file, and let those that are beginning one get it known.
+
+    For a process that is about to end, in the thread that ends it.
+    """
+    _ending.set()
+    time.sleep(_SETTLING_S)
+
+
+def remove_unfinished() -> None:
+    """Remove what this process has not finished: it is about to end without finishing it."""
+    for path in list(_unfinished):
+        with suppress(OSError):
+            _remove(path)
+
+
+def _begun(path: Path) -> Path:
+    """Return the name of an unfinished file beside `path`, known before the file is there."""
+    if _ending.is_set():
+        threading.Event().wait()  # until the process has ended
+    aside = path.with_name(f"{_prefix(path)}{secrets.token_hex(6)}{_ASIDE}")
+    _unfinished.add(aside)
+    return aside
 
 
 def _remove(path: Path) -> None:
@@ -196,10 +232,12 @@ def locked(path: Path) -> Iterator[None]:
     Its file is there only as long. Raises OutputError when it cannot be made.
     """
     handle = _acquired(path)
+    _unfinished.add(path)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)  # while it is held, so the file is this one
+        _unfinished.discard(path)
         os.close(handle)
 
 

@@ -8,10 +8,11 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO, TypeAlias
 
-from lambda_build.cache import remove_asides
+from lambda_build.cache import begin_no_more, remove_unfinished
 from lambda_build.errors import LambdaBuildError, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -67,19 +68,15 @@ _ROOM = "Make room on the disk, or name another folder for temporary files: expo
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the program with its exit code."""
+    end = partial(_end, process=os.getpid())
+    previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        signal.signal(signal.SIGTERM, _terminate)
         options = _parser().parse_args(arguments)
         _report_progress(verbose=options.verbose)
         options.run(options)
     except LambdaBuildError as error:
         _say(f"{_red('lambda-build:')} {error}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _say("lambda-build: interrupted; nothing half-made was left behind")
-        _end_at_once(128 + signal.SIGINT)
-    except _Terminated:
-        _end_at_once(128 + signal.SIGTERM)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -87,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         where = f"{error.filename}: " if error.filename else ""
         _say(f"{_red('lambda-build:')} {where}{error.strerror or error}\n{_ROOM}")
         sys.exit(OutputError.exit_code)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
     sys.exit(0)
 
 
@@ -381,18 +381,15 @@ def _coloured(text: str, colour: int, stream: TextIO | None = None) -> str:
     return f"\x1b[{colour}m{text}\x1b[0m"
 
 
-class _Terminated(BaseException):
-    """SIGTERM came."""
+def _end(number: int, _: object, *, process: int) -> NoReturn:
+    """End now, from wherever the program is, with nothing half-made left behind.
 
-
-def _terminate(*_: object) -> NoReturn:
-    # As for Ctrl-C: temporary files go, locks are freed.
-    raise _Terminated
-
-
-def _end_at_once(exit_code: int) -> NoReturn:
-    """End also while threads wait for a slow server, which Python would wait for, too."""
-    remove_asides()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(exit_code)
+    Not by an exception: raised inside a thread pool's own locks it would leave the pool waiting
+    for itself, and a thread that waits for a slow server would be waited for.
+    """
+    if os.getpid() == process:  # not in a child that is just being started
+        begin_no_more()
+        remove_unfinished()
+        if number == signal.SIGINT:
+            os.write(2, b"lambda-build: interrupted; nothing half-made was left behind\n")
+    os._exit(128 + number)

@@ -42,20 +42,13 @@ def at_once(
 ) -> list[_Result]:
     """Return what a function makes of each item, in order, with up to `most` at a time.
 
-    The first error is raised when what was begun has ended, an interrupt at once: whoever presses
-    Ctrl-C does not wait for a server that is slow.
+    The first error is raised when what was begun has ended.
     """
     pool = ThreadPoolExecutor(most)
-    wait = True
     try:
         return list(pool.map(function, items))
-    except Exception:
-        raise
-    except BaseException:
-        wait = False
-        raise
     finally:
-        pool.shutdown(wait=wait, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def run(

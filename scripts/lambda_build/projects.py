@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambda_build.built_wheels import keep_wheel, kept_wheel
-from lambda_build.cache import sha256_of
+from lambda_build.cache import sha256_of, temporary_folder
 from lambda_build.errors import ToolError, WheelError
 from lambda_build.source import read_project_source, tree_digest
 from lambda_build.uv import uv
@@ -17,6 +15,7 @@ from lambda_build.wheel import Wheel, rank, read_wheel, verify_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from lambda_build.cache import Cache
     from lambda_build.requirements import Project
@@ -55,8 +54,8 @@ def project_wheel(
         return _checked(read_wheel(wheel, wheel.name, tree.digest), target)
     if (kept := kept_wheel(tree.digest, cache)) is not None:
         return _fitting(kept, target)
-    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-        built = _build(tree, Path(folder), index())
+    with temporary_folder() as folder:
+        built = _build(tree, folder, index())
         # Before it is kept: what a backend makes may be broken as well.
         _checked(read_wheel(built, built.name, tree.digest), target)
         return keep_wheel(built, tree.digest, cache)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +13,7 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
+from lambda_build.cache import temporary_folder
 from lambda_build.errors import (
     FetchError,
     HashMismatchError,
@@ -30,6 +29,7 @@ from lambda_build.wheel import rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from lambda_build.requirements import Requirements
     from lambda_build.target import Target
@@ -96,8 +96,8 @@ def newer_elsewhere(
 
     `held` are pins that stayed for their own sake. Asks the index a second time.
     """
-    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-        constraints = Path(folder, "held.txt")
+    with temporary_folder() as folder:
+        constraints = folder / "held.txt"
         constraints.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in held), "utf-8")
         sources = frozenset(pin.name for pin in lock.pins if not pin.is_wheel)
         with _arguments(requirements) as arguments:
@@ -118,8 +118,8 @@ def newer_elsewhere(
 
 def _is_source_only(name: str, requirements: Requirements) -> bool:
     """Return whether no version of a package has any wheel."""
-    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-        wanted = Path(folder, "requirements.txt")
+    with temporary_folder() as folder:
+        wanted = folder / "requirements.txt"
         wanted.write_text(f"{requirements.options_text()}{name}\n", "utf-8")
         # Yanked versions and pre-releases count as well: they are looked at when there is no other.
         result = uv(
@@ -133,8 +133,8 @@ def _is_source_only(name: str, requirements: Requirements) -> bool:
 
 def _newest(name: str, requirements: Requirements, target: Target) -> str:
     """Return, as lines to add to a refusal, the newest version of a package that has a wheel."""
-    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-        wanted = Path(folder, "requirements.txt")
+    with temporary_folder() as folder:
+        wanted = folder / "requirements.txt"
         wanted.write_text(f"{requirements.options_text()}{name}\n", "utf-8")
         try:
             output = _compile([wanted, "--no-deps"], requirements, target)
@@ -164,10 +164,10 @@ def _copy_name(requirements: Requirements) -> str:
 @contextmanager
 def _arguments(requirements: Requirements) -> Iterator[list[str | Path]]:
     """Give uv's arguments that ask for these requirements."""
-    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-        wanted = Path(folder, _copy_name(requirements))
+    with temporary_folder() as folder:
+        wanted = folder / _copy_name(requirements)
         wanted.write_text(requirements.text(), "utf-8")
-        constraints = Path(folder, "constraints.txt")
+        constraints = folder / "constraints.txt"
         constraints.write_text(requirements.constraints_text(), "utf-8")
         prereleases = ["--prerelease", "allow"] if requirements.prereleases else []
         yield [wanted, "--constraint", constraints, *prereleases]
@@ -182,11 +182,11 @@ def _resolve(
 ) -> Resolution:
     with (
         _arguments(requirements) as arguments,
-        tempfile.TemporaryDirectory(prefix="lambda-build-") as folder,
+        temporary_folder() as folder,
     ):
         if preferred:
             # Versions that an output file already holds are preferred by uv.
-            pins = Path(folder, "pins.txt")
+            pins = folder / "pins.txt"
             pins.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in preferred), "utf-8")
             preferring = [*arguments, "--output-file", pins]
             _compile(preferring, requirements, target, sources, passed_over=passed_over)
@@ -238,8 +238,8 @@ def locate(pins: Sequence[Pin], requirements: Requirements, target: Target) -> d
     asked = [pin for pin in pins if pin.name not in direct]
     if not asked:
         return locations
-    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-        pinned = Path(folder, _copy_name(requirements))
+    with temporary_folder() as folder:
+        pinned = folder / _copy_name(requirements)
         pins_text = "".join(f"{pin.name}=={pin.version}\n" for pin in asked)
         pinned.write_text(requirements.options_text() + pins_text, "utf-8")
         sources = frozenset(pin.name for pin in asked if not pin.is_wheel)

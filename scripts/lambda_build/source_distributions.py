@@ -10,7 +10,6 @@ import re
 import shutil
 import stat
 import tarfile
-import tempfile
 import tomllib
 import zipfile
 import zlib
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import parse_wheel_filename
 
 from lambda_build.built_wheels import keep_wheel, kept_wheel
+from lambda_build.cache import temporary_folder
 from lambda_build.elf import MAGIC
 from lambda_build.errors import ToolError, WheelError
 from lambda_build.interpreters import find_interpreter
@@ -59,8 +59,8 @@ def wheel_of(
     reason = native_reason(file, pin.filename)
     if reason is not None:
         raise WheelError(_refusal(pin, target, f"{reason}, so it has to be compiled"))
-    with tempfile.TemporaryDirectory(prefix="lambda-build-") as folder:
-        built = _build(pin, file, target, index, cwd, Path(folder))
+    with temporary_folder() as folder:
+        built = _build(pin, file, target, index, cwd, folder)
         wheel = read_wheel(built, built.name, pin.sha256)
         verify_wheel(wheel)
         _pure(wheel, pin, target)

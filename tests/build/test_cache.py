@@ -14,7 +14,7 @@ from lambda_build.cache import (
     Cache,
     directory_written_aside,
     locked,
-    remove_asides,
+    remove_unfinished,
     sweep,
     written_aside,
 )
@@ -80,7 +80,7 @@ def test_of_two_who_make_one_folder_the_first_ones_stays(tmp_path: Path) -> None
 def test_what_is_being_written_is_removed_when_the_process_has_to_end(tmp_path: Path) -> None:
     with written_aside(tmp_path / "file") as aside, directory_written_aside(tmp_path / "d") as made:
         assert {aside, made} == set(tmp_path.iterdir())
-        remove_asides()
+        remove_unfinished()
         assert list(tmp_path.iterdir()) == []
         aside.touch()  # so that the block can end well
         made.mkdir()
