@@ -40,7 +40,7 @@ from lambda_build.fetch import fetch
 from lambda_build.findings import refuse
 from lambda_build.indexes import uv_environment
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
-from lambda_build.lock import Lock, Pin, check_lock, lock_path, parse_lock, read_lock
+from lambda_build.lock import Lock, Pin, check_lock, lock_command, lock_path, parse_lock, read_lock
 from lambda_build.manifest import (
     RECORD_FILE,
     file_rows,
@@ -324,7 +324,8 @@ def _locked_or_resolved(
         return None, ()
     warning = (
         f"{function.name}: {path.name} is missing, so this machine chose the versions; another "
-        "machine, or another day, may choose others. Make the lock and commit it: make lock"
+        "machine, or another day, may choose others. Make the lock and commit it: make lock, or "
+        f"outside this project: {lock_command(path)}"
     )
     key = f"{requirements.digest}\0{function.target}\0{function.target.glibc}"
     place = cache.resolution(hashlib.sha256(key.encode()).hexdigest())

@@ -14,20 +14,24 @@ A package that is published as source only is pinned by its source distribution'
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from lambda_build.errors import LockError
+from lambda_build.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from lambda_build.requirements import Requirements
-    from lambda_build.target import Target
+
+_TOOL = Path(__file__).parents[1] / "run_lambda_build.py"
 
 _HEADER = "# Made by lambda-build from {name}; after changing that, run: make lock"
 _TARGET = re.compile(r"^# target: (?P<target>\S+), glibc (?P<glibc>\S+)$", re.MULTILINE)
@@ -165,13 +169,29 @@ def _pins(path: Path, text: str) -> Iterator[Pin]:
         yield Pin(**match.groupdict())
 
 
+def lock_command(path: Path) -> str:
+    """Return the command that makes a lock, to be run where the build was run.
+
+    It needs nothing installed: a module's user has no lambda-build and no Makefile.
+    """
+    stem, _, rest = path.name.partition(".python3")
+    runtime, _, architecture = f"python3{rest.removesuffix('.lock')}".rpartition("-")
+    words = ["python3", os.path.relpath(_TOOL), "lock", "--source", os.fspath(path.parent)]
+    if stem != "requirements":
+        suffix = "toml" if stem == "pyproject" else "txt"
+        words += ["--requirements", os.fspath(path.with_name(f"{stem}.{suffix}"))]
+    default = Target()
+    if runtime != default.runtime:
+        words += ["--runtime", runtime]
+    if architecture != default.architecture:
+        words += ["--architecture", architecture]
+    return shlex.join(words)
+
+
 def _make_it_again(path: Path) -> str:
-    stem = path.name.partition(".python3")[0]
-    other = path.with_name(f"{stem}.{'toml' if stem == 'pyproject' else 'txt'}")
-    named = "" if stem == "requirements" else f" --requirements {other}"
     return (
         "Make the lock again, and commit it:\n"
         "    make lock\n"
         "or, outside this project:\n"
-        f"    lambda-build lock --source {path.parent}{named}"
+        f"    {lock_command(path)}"
     )

@@ -250,12 +250,13 @@ def test_a_stale_lock_ends_a_real_process_with_its_code(tmp_path: Path, wheels: 
     lock_function(function)
     (tmp_path / "src/requirements.txt").write_text(found_in("../wheels", "one==2"))
     said = run(tmp_path, "package", "--source", "src", "--output", "x.zip")
+    tool = os.path.relpath(Path(cli.__file__).parents[1] / "run_lambda_build.py", tmp_path)
     assert (said.returncode, said.stdout) == (4, "")
     assert said.stderr == (
         "lambda-build: src/requirements.txt has changed since its lock was made: it asks for "
         "one==2, and the lock has one 1.0.\n"
         "Make the lock again, and commit it:\n    make lock\n"
-        "or, outside this project:\n    lambda-build lock --source src\n"
+        f"or, outside this project:\n    python3 {tool} lock --source src\n"
     )
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from build.tiny import make_wheel, write_tree
 from lambda_build.errors import LockError
-from lambda_build.lock import Lock, Pin, check_lock, lock_path, read_lock
+from lambda_build.lock import Lock, Pin, check_lock, lock_command, lock_path, read_lock
 from lambda_build.requirements import read_requirements
 from lambda_build.target import Architecture, Runtime, Target
 from uv import find_uv_bin
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lambda_build.requirements import Requirements
 
 ONE = Pin(name="one", version="1.0", sha256="a" * 64, filename="one-1.0-py3-none-any.whl")
@@ -162,3 +161,19 @@ def test_pips_hash_checking_takes_the_lock(tmp_path: Path, wheels: Path) -> None
     assert "one==1.0" in install(lock_of(wanted, pin)).stderr
     (tmp_path / "target").rename(tmp_path / "installed")
     assert "Hash mismatch" in install(lock_of(wanted, ONE)).stderr
+
+
+def test_the_command_that_makes_a_lock_names_its_file_and_its_target() -> None:
+    named = {
+        "src/requirements.python3.11-x86_64.lock": "--source src",
+        "src/requirements.python3.13-arm64.lock": (
+            "--source src --runtime python3.13 --architecture arm64"
+        ),
+        "a b/pyproject.python3.12-x86_64.lock": (
+            "--source 'a b' --requirements 'a b/pyproject.toml' --runtime python3.12"
+        ),
+    }
+    for path, words in named.items():
+        tool, _, said = lock_command(Path(path)).partition(" lock ")
+        assert said == words
+        assert Path(tool.removeprefix("python3 ")).is_file()
