@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
-# Builds the folder that it is given both ways, and says how much memory that took at most: by VmHWM,
-# because getrusage's ru_maxrss also counts what the parent had when it started this.
+# Builds the folder that it is given both ways, and says how much memory that took at most: by
+# VmHWM, because getrusage's ru_maxrss also counts what the parent had when it started this.
 MEASURED = """\
 import json, sys
 from pathlib import Path
