@@ -190,10 +190,10 @@ def _kept_archive(inputs: Inputs, output: Path) -> Artefact | None:
 def _archived(inputs: Inputs, output: Path, layout: Layout, facts: dict[str, Any]) -> Artefact:
     """Write the ZIP of a layout, and its manifest beside it."""
     _log.info("%s: writing %s", inputs.function.name, output)
-    with written_aside(output) as aside, aside.open("w+b") as file:
-        write_archive(layout, file)
+    with written_aside(output) as aside, aside.open("wb") as file:
+        sha256 = write_archive(layout, file)
     facts["archive"] = {
-        "sha256": sha256_of(output),
+        "sha256": sha256,
         "size": output.stat().st_size,
         "compressor": f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
     }
