@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING
 
 from lambda_build.errors import ToolError
 from lambda_build.process import run
+from lambda_build.target import Architecture, Target
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
-
-_MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
-
-
-def platform(architecture: str, glibc: str) -> str:
-    """Return uv's name for a Linux target, e.g. `x86_64-manylinux_2_17`."""
-    return f"{_MACHINES[architecture]}-manylinux_{glibc.replace('.', '_')}"
 
 
 def uv(
@@ -51,10 +45,11 @@ def install_target(
 
     `python` is a minor version such as `3.11`, `architecture` Lambda's name for a machine.
     """
+    machine = Target(architecture=Architecture(architecture)).machine
     result = uv(
         *("pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"),
         *("--requirement", requirements, "--target", target, "--python-version", python),
-        *("--python-platform", platform(architecture, "2.17"), "--link-mode", "copy"),
+        *("--python-platform", f"{machine}-manylinux_2_17", "--link-mode", "copy"),
         *(["--no-deps"] if no_deps else []),
     )
     if result.returncode:
@@ -69,9 +64,3 @@ def _executable() -> Path | str:
         return find_uv_bin()
     except FileNotFoundError as error:
         raise ToolError("uv's executable is missing:\n    make setup") from error
-
-
-def first_line(stderr: str) -> str:
-    """Return the first line that uv said, without its `error:`."""
-    lines: Sequence[str] = stderr.strip().splitlines() or [""]
-    return lines[0].removeprefix("error: ")
