@@ -4,16 +4,31 @@ resource "aws_lambda_function" "this" {
   role          = aws_iam_role.this.arn
   publish       = true
 
-  package_type = "Zip"
-  filename     = var.zip.bucket == null ? var.zip.path : null
+  package_type  = var.image == null ? "Zip" : "Image"
+  architectures = [var.architecture]
+
+  # A ZIP; what has no value here belongs to an image, which has its digest in its address.
+  filename = local.bucket == null ? one(var.zip[*].path) : null
   # Not one(…[*]): while the object is being removed, that is unknown, and the apply fails.
-  s3_bucket        = var.zip.bucket == null ? null : aws_s3_object.zip[0].bucket
-  s3_key           = var.zip.bucket == null ? null : aws_s3_object.zip[0].key
-  source_code_hash = var.zip.digest
-  runtime          = var.zip.runtime
-  handler          = var.zip.handler
-  layers           = var.zip.layers
-  architectures    = [var.architecture]
+  s3_bucket        = local.bucket == null ? null : aws_s3_object.zip[0].bucket
+  s3_key           = local.bucket == null ? null : aws_s3_object.zip[0].key
+  source_code_hash = one(var.zip[*].digest)
+  runtime          = one(var.zip[*].runtime)
+  handler          = one(var.zip[*].handler)
+  layers           = one(var.zip[*].layers)
+
+  image_uri = one(var.image[*].uri)
+
+  # An empty block is a difference in every plan.
+  dynamic "image_config" {
+    for_each = [for image in var.image[*] : image if anytrue([for setting in [image.entry_point, image.command, image.working_directory] : setting != null])]
+
+    content {
+      entry_point       = image_config.value.entry_point
+      command           = image_config.value.command
+      working_directory = image_config.value.working_directory
+    }
+  }
 
   memory_size                    = var.compute.memory_mb
   timeout                        = var.compute.timeout_s

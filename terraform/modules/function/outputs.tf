@@ -1,5 +1,5 @@
 output "function" {
-  description = "The function, as every trigger takes it. `invoke_arn` and `alias_arn` are those of the alias `live`: callers never get the bare function."
+  description = "The function, as every trigger takes it. `invoke_arn` and `alias_arn` are those of the alias `live`: callers never get the bare function. `runtime` is null for an image, as Lambda has it."
   value = {
     name           = aws_lambda_function.this.function_name
     arn            = aws_lambda_function.this.arn
@@ -12,6 +12,6 @@ output "function" {
     log_group_name = aws_cloudwatch_log_group.this.name
     timeout_s      = aws_lambda_function.this.timeout
     architecture   = var.architecture
-    runtime        = var.zip.runtime
+    runtime        = one(var.zip[*].runtime)
   }
 }

@@ -1,14 +1,17 @@
 locals {
-  is_planned_file = fileexists(var.zip.path) ? filebase64sha256(var.zip.path) == var.zip.sha256 : false
-  other_file      = "${var.zip.path} is not the file that was planned for ${var.name} (SHA-256 ${var.zip.sha256}): it was built again, or is gone. Apply with the file that was planned, or make a new plan."
+  bucket = one(var.zip[*].bucket)
+
+  # An image has no file: its address says what it is.
+  is_planned_file = alltrue([for zip in var.zip[*] : fileexists(zip.path) ? filebase64sha256(zip.path) == zip.sha256 : false])
+  other_file      = join("", [for zip in var.zip[*] : "${zip.path} is not the file that was planned for ${var.name} (SHA-256 ${zip.sha256}): it was built again, or is gone. Apply with the file that was planned, or make a new plan."])
 }
 
 # Lambda copies the code when a version is made of it: the object is there for the way only, and may
 # go with the next one.
 resource "aws_s3_object" "zip" {
-  count = var.zip.bucket == null ? 0 : 1
+  count = local.bucket == null ? 0 : 1
 
-  bucket = var.zip.bucket
+  bucket = local.bucket
   # Named by what decides whether the code has changed: where the bytes differ, because another
   # machine compressed or compiled them, there is no etag or hash that would plan an upload.
   key          = "${var.name}/${replace(replace(trim(var.zip.digest, "="), "+", "-"), "/", "_")}.zip"

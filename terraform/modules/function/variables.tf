@@ -1,5 +1,5 @@
 # Everything that function modules share is described, defaulted and checked here, and only here:
-# zip_function passes its variables through, and null means "as function says".
+# zip_function and container_function pass their variables through, and null means "as function says".
 
 variable "name" {
   description = "Name of the function, its role and its log group."
@@ -26,7 +26,7 @@ variable "description" {
 
 variable "zip" {
   description = <<-EOT
-    The code, as a ZIP:
+    The code, as a ZIP; this or `image`:
     - `path`: the file, relative to the root module (an absolute path would plan a change in every checkout);
     - `sha256`: the base64 SHA-256 of the file that was planned: another file at `path` is refused;
     - `digest`: what decides whether the code has changed; the same on every machine;
@@ -44,27 +44,70 @@ variable "zip" {
     layers  = optional(list(string), [])
     bucket  = optional(string)
   })
-  nullable = false
+  default = null
 
   validation {
-    condition     = !startswith(var.zip.path, "/")
-    error_message = "zip.path is \"${var.zip.path}\", an absolute path, which would plan a change in every other checkout. Give a path relative to the root module."
+    condition     = alltrue([for path in var.zip[*].path : !startswith(path, "/")])
+    error_message = "zip.path is \"${join("", var.zip[*].path)}\", an absolute path, which would plan a change in every other checkout. Give a path relative to the root module."
   }
 
   # Amazon S3 user guide, "General purpose bucket naming rules"; an ARN or a URL is no name.
   validation {
-    condition     = var.zip.bucket == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.zip.bucket))
-    error_message = "The bucket of the package is \"${var.zip.bucket == null ? "" : var.zip.bucket}\": S3's names have 3 to 63 lower-case letters, digits, \".\" and \"-\". Give the name of a bucket that exists, e.g. aws_s3_bucket.this.bucket, not its ARN."
+    condition     = alltrue([for bucket in compact(var.zip[*].bucket) : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))])
+    error_message = "The bucket of the package is \"${join("", compact(var.zip[*].bucket))}\": S3's names have 3 to 63 lower-case letters, digits, \".\" and \"-\". Give the name of a bucket that exists, e.g. aws_s3_bucket.this.bucket, not its ARN."
   }
 
   validation {
-    condition     = length(var.zip.layers) <= 5
-    error_message = "layers has ${length(var.zip.layers)} entries, and Lambda takes 5. Put the packages of several layers into one."
+    condition     = length(flatten(var.zip[*].layers)) <= 5
+    error_message = "layers has ${length(flatten(var.zip[*].layers))} entries, and Lambda takes 5. Put the packages of several layers into one."
   }
 
   validation {
-    condition     = alltrue([for arn in var.zip.layers : can(regex("^arn:[^:]+:lambda:[^:]+:[^:]+:layer:[^:]+:[0-9]+$", arn))])
-    error_message = "layers has ${join(", ", [for arn in var.zip.layers : "\"${arn}\"" if !can(regex("^arn:[^:]+:lambda:[^:]+:[^:]+:layer:[^:]+:[0-9]+$", arn))])}: Lambda takes ARNs of layer versions. Use the ARN that ends in a version, e.g. aws_lambda_layer_version.this.arn."
+    condition     = alltrue([for arn in flatten(var.zip[*].layers) : can(regex("^arn:[^:]+:lambda:[^:]+:[^:]+:layer:[^:]+:[0-9]+$", arn))])
+    error_message = "layers has ${join(", ", [for arn in flatten(var.zip[*].layers) : "\"${arn}\"" if !can(regex("^arn:[^:]+:lambda:[^:]+:[^:]+:layer:[^:]+:[0-9]+$", arn))])}: Lambda takes ARNs of layer versions. Use the ARN that ends in a version, e.g. aws_lambda_layer_version.this.arn."
+  }
+}
+
+variable "image" {
+  description = <<-EOT
+    The code, as a container image; this or `zip`:
+    - `uri`: its address in an ECR repository of the function's region, by digest:
+      `<repository>@sha256:…`. What a tag means may change without a plan that says so;
+    - `entry_point`, `command`, `working_directory`: in place of the image's own.
+  EOT
+  type = object({
+    uri               = string
+    entry_point       = optional(list(string))
+    command           = optional(list(string))
+    working_directory = optional(string)
+  })
+  default = null
+
+  # Both rules stand here: two variables that each ask the other are a cycle.
+  validation {
+    condition     = var.zip != null || var.image != null
+    error_message = "There is neither zip nor image, so ${var.name} would have no code. Give one of them."
+  }
+
+  validation {
+    condition     = var.image == null || var.zip == null
+    error_message = "There are both zip and image, and Lambda takes one of them. Leave the other out."
+  }
+
+  validation {
+    condition     = alltrue([for uri in var.image[*].uri : can(regex("^[^@[:space:]]+/[^@[:space:]]+@sha256:[0-9a-f]{64}$", uri))])
+    error_message = "The image's URI is \"${join("", var.image[*].uri)}\": an image is deployed by its digest, <repository>@sha256:…, so that a plan shows each change of it. See the digest:\n  aws ecr describe-images --repository-name NAME --image-ids imageTag=TAG --query imageDetails[].imageDigest"
+  }
+
+  # An empty list means the image's own to Lambda, and would be a difference in every plan.
+  validation {
+    condition     = alltrue([for words in concat(var.image[*].entry_point, var.image[*].command) : words == null ? true : length(words) > 0])
+    error_message = "The image's entry_point or command is an empty list. Leave it out to have the image's own."
+  }
+
+  validation {
+    condition     = alltrue([for folder in compact(var.image[*].working_directory) : startswith(folder, "/")])
+    error_message = "The image's working_directory is \"${join("", compact(var.image[*].working_directory))}\", and Lambda takes an absolute path. Give it from \"/\", e.g. \"/var/task\"."
   }
 }
 

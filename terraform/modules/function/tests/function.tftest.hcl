@@ -51,6 +51,16 @@ run "a_function_needs_nothing_but_a_name_and_code" {
   }
 
   assert {
+    condition     = aws_lambda_function.this.package_type == "Zip" && aws_lambda_function.this.runtime == "python3.13" && aws_lambda_function.this.handler == "index.handler"
+    error_message = "A ZIP must be run by the runtime, from the handler."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.image_uri == null && length(aws_lambda_function.this.image_config) == 0
+    error_message = "A ZIP must have nothing of an image."
+  }
+
+  assert {
     condition     = length(aws_s3_object.zip) == 0 && aws_lambda_function.this.s3_bucket == null && aws_lambda_function.this.s3_key == null
     error_message = "Without a bucket the file must be uploaded directly."
   }
@@ -303,4 +313,84 @@ run "no_file_at_the_path_is_refused" {
   }
 
   expect_failures = [aws_lambda_function.this]
+}
+
+run "an_image_takes_the_place_of_the_zip" {
+  variables {
+    zip   = null
+    image = { uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hello@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.package_type == "Image" && aws_lambda_function.this.image_uri == var.image.uri
+    error_message = "The function must be the image."
+  }
+
+  # Lambda refuses each of them beside an image.
+  assert {
+    condition     = aws_lambda_function.this.runtime == null && aws_lambda_function.this.handler == null && aws_lambda_function.this.layers == null && aws_lambda_function.this.filename == null
+    error_message = "An image must have nothing of a ZIP."
+  }
+
+  assert {
+    condition     = length(aws_lambda_function.this.image_config) == 0
+    error_message = "Without settings there must be no block of them: an empty one is a difference in every plan."
+  }
+
+  # All else is as for a ZIP.
+  assert {
+    condition     = aws_lambda_function.this.publish && aws_lambda_function.this.architectures == tolist(["x86_64"]) && aws_lambda_function.this.memory_size == 256
+    error_message = "What is not packaging must be as for a ZIP."
+  }
+
+  assert {
+    condition     = aws_lambda_alias.live.function_version == "7" && output.function.alias_arn == aws_lambda_alias.live.arn && output.function.runtime == null
+    error_message = "Callers must get the alias, which serves the newest version."
+  }
+}
+
+run "an_image_is_released_as_a_zip_is" {
+  variables {
+    zip     = null
+    image   = { uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hello@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }
+    release = { version = "5", newest_weight = 0.1 }
+  }
+
+  assert {
+    condition     = aws_lambda_alias.live.function_version == "5" && aws_lambda_alias.live.routing_config[0].additional_version_weights == tomap({ "7" = 0.1 })
+    error_message = "One in ten requests must go to version 7, the others to 5."
+  }
+}
+
+run "an_image_may_be_started_in_another_way" {
+  command = plan
+
+  variables {
+    zip = null
+    image = {
+      uri               = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hello@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+      entry_point       = ["python3.11", "-m", "awslambdaric"]
+      command           = ["other.handler"]
+      working_directory = "/opt/app"
+    }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.image_config[0].entry_point == tolist(["python3.11", "-m", "awslambdaric"]) && aws_lambda_function.this.image_config[0].command == tolist(["other.handler"]) && aws_lambda_function.this.image_config[0].working_directory == "/opt/app"
+    error_message = "The image must be started as asked."
+  }
+}
+
+run "one_setting_of_an_image_leaves_the_others_to_it" {
+  command = plan
+
+  variables {
+    zip   = null
+    image = { uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hello@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", command = ["other.handler"] }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.image_config[0].command == tolist(["other.handler"]) && aws_lambda_function.this.image_config[0].entry_point == null && aws_lambda_function.this.image_config[0].working_directory == null
+    error_message = "Only the command must be another."
+  }
 }

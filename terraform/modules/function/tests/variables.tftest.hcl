@@ -161,3 +161,58 @@ run "each_variable_refuses_what_breaks_its_fourth_rule" {
 
   expect_failures = [var.zip, var.compute, var.permissions, var.release]
 }
+
+# The rules of an image, one after another.
+
+run "no_code_at_all_is_refused" {
+  command = plan
+
+  variables {
+    zip = null
+  }
+
+  expect_failures = [var.image]
+}
+
+run "a_zip_and_an_image_at_once_are_refused" {
+  command = plan
+
+  variables {
+    image = { uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hello@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }
+  }
+
+  expect_failures = [var.image]
+}
+
+run "an_image_by_its_tag_is_refused" {
+  command = plan
+
+  variables {
+    zip   = null
+    image = { uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hello:latest" }
+  }
+
+  expect_failures = [var.image]
+}
+
+run "an_empty_command_is_refused" {
+  command = plan
+
+  variables {
+    zip   = null
+    image = { uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hello@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", command = [] }
+  }
+
+  expect_failures = [var.image]
+}
+
+run "a_relative_working_directory_is_refused" {
+  command = plan
+
+  variables {
+    zip   = null
+    image = { uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hello@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", working_directory = "app" }
+  }
+
+  expect_failures = [var.image]
+}
