@@ -1,6 +1,6 @@
 """The flow of a build, each step a function from one value to the next.
 
-    function ─► inputs (requirements, lock, source) ─► wheels ─► layout ─► checks ─► artefact
+    function ─► inputs ─► assemble (wheels ─► layout ─► checks ─► bytecode) ─► artefact
 
 An artefact is a ZIP (`package`) or a folder that Terraform's archive_file zips (`stage_package`).
 Both are made from the same layout. What the inputs' digest names is never built twice.
@@ -9,8 +9,6 @@ Both are made from the same layout. What the inputs' digest names is never built
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 import logging
 import os
 import shutil
@@ -20,90 +18,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import Requirement
-
-from lambda_build.archive import write_archive
-from lambda_build.asked import read_asked
-from lambda_build.bytecode import Compiler, compile_members, find_compiler
-from lambda_build.cache import (
-    Cache,
-    directory_written_aside,
-    keep_text,
-    kept_text,
-    locked,
-    sha256_of,
-    sweep,
-    written_aside,
-)
-from lambda_build.errors import LambdaBuildError, LockError, SourceError
-from lambda_build.fetch import fetch
-from lambda_build.findings import refuse
-from lambda_build.indexes import uv_environment
-from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
-from lambda_build.lock import Lock, Pin, check_lock, lock_command, lock_path, parse_lock, read_lock
-from lambda_build.manifest import (
-    RECORD_FILE,
-    file_rows,
-    read_manifest,
-    sbom,
-    staged_tree,
-    write_manifest,
-)
-from lambda_build.process import at_once
-from lambda_build.projects import ProjectTree, project_wheel, read_project
-from lambda_build.provided import LAYER, Division, divide
-from lambda_build.resolve import Resolution, locate, newer_elsewhere, resolve
-from lambda_build.source import SourceFile, read_function_source, tree_digest
-from lambda_build.source_distributions import wheel_of
+from lambda_build.cache import directory_written_aside, locked, sha256_of, sweep, written_aside
+from lambda_build.inputs import Inputs, read_inputs
+from lambda_build.manifest import read_manifest, staged_tree, write_manifest
 from lambda_build.stage import StagedTree, is_intact, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from lambda_build.cache import Cache
     from lambda_build.function import Function
-    from lambda_build.requirements import Requirements
-    from lambda_build.wheel import Wheel
+    from lambda_build.layout import Layout
 
 _log = logging.getLogger(__name__)
 
-# Raised when the same inputs would give another package: it is part of every digest.
-_FORMAT = 2
-
 # How long a staged folder that nothing names any more is kept: a plan may still be reading it.
 _KEPT_S = 24 * 3600
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inputs:
-    """Everything that decides what a package holds, and the digest that stands for it."""
-
-    function: Function
-    requirements: Requirements | None
-    lock: Lock | None
-    locations: Mapping[str, str]
-    source: tuple[SourceFile, ...]
-    projects: tuple[ProjectTree, ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def digest(self) -> str:
-        """The base64 SHA-256 of the inputs: equal on every machine, for Terraform to compare.
-
-        The exact Python that compiled the bytecode and the compressor are not in it, so another
-        patch release of Python plans no change.
-        """
-        named = {
-            "format": _FORMAT,
-            "target": [str(self.function.target), self.function.target.glibc],
-            "handler": self.function.handler,
-            "source": tree_digest(self.source),
-            "projects": [tree.digest for tree in self.projects],
-            "lock": None if self.lock is None else self.lock.digest,
-            "provided": list(self.function.provided),
-        }
-        hashed = hashlib.sha256(json.dumps(named, sort_keys=True).encode())
-        return base64.b64encode(hashed.digest()).decode()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +61,7 @@ def package(function: Function, output: Path, cache: Cache) -> Artefact:
         manifest_path = _swept(output)
         inputs = read_inputs(function, cache, outputs=(output, manifest_path, lock))
         kept = _kept_archive(inputs, output)
-        return kept or _archived(inputs, output, *_laid_out(inputs, cache))
+        return kept or _archived(inputs, output, *_assembled(inputs, cache))
 
 
 def stage_package(
@@ -163,7 +94,7 @@ def stage_package(
         kept = _kept_folder(inputs, parent)
         if kept is not None and not is_archived(kept.unzipped_bytes):
             return kept
-        layout, facts = _laid_out(inputs, cache)
+        layout, facts = _assembled(inputs, cache)
         if is_archived(layout.size):
             if parent.is_dir():
                 _drop_old(parent)
@@ -189,6 +120,8 @@ def _kept_archive(inputs: Inputs, output: Path) -> Artefact | None:
 
 def _archived(inputs: Inputs, output: Path, layout: Layout, facts: dict[str, Any]) -> Artefact:
     """Write the ZIP of a layout, and its manifest beside it."""
+    from lambda_build.archive import write_archive  # noqa: PLC0415 - a no-op writes nothing
+
     _log.info("%s: writing %s", inputs.function.name, output)
     with written_aside(output) as aside, aside.open("wb") as file:
         sha256 = write_archive(layout, file)
@@ -199,6 +132,13 @@ def _archived(inputs: Inputs, output: Path, layout: Layout, facts: dict[str, Any
     }
     write_manifest(output.with_suffix(".manifest.json"), **facts)
     return _artefact(inputs, output, facts, built=True)
+
+
+def _assembled(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
+    # What fetches, checks and compiles is half of a no-op's time to import.
+    from lambda_build.assemble import assemble  # noqa: PLC0415
+
+    return assemble(inputs, cache)
 
 
 def _folder(inputs: Inputs, parent: Path) -> tuple[Path, Path]:
@@ -231,282 +171,20 @@ def _staged(inputs: Inputs, parent: Path, layout: Layout, facts: dict[str, Any])
     return _artefact(inputs, folder, facts, built=True)
 
 
-def lock_function(function: Function, *, upgrade: bool = False) -> tuple[Path, Lock, Lock | None]:
-    """Resolve a function's requirements and write their lock.
-
-    Returns where the lock stands, the lock, and the one before it. Locked versions that still
-    answer stay, unless `upgrade`.
-    """
-    if function.requirements is None:
-        raise SourceError(f"{function.name} has no requirements, so there is nothing to lock")
-    requirements, given = read_asked(function.requirements, function.target)
-    if given is not None:  # it is a lock already, which other tools write
-        return function.requirements, given.lock, given.lock
-    path = lock_path(function.requirements, function.target)
-    old = None
-    with suppress(LockError):  # none yet, or one that is damaged: it is what is being mended
-        old = read_lock(path)
-    preferred = old.pins if old is not None and not upgrade else ()
-    lock = resolve(requirements, function.target, preferred=preferred).lock
-    if old != lock:
-        with written_aside(path) as aside:
-            aside.write_text(lock.text, "utf-8")
-    return path, lock, old
-
-
-def fallen_back(
-    function: Function, lock: Lock, old: Lock | None, *, upgrade: bool = False
-) -> tuple[str, ...]:
-    """Return, in words, which newly locked versions are not the newest, for the target's sake.
-
-    It is only worth knowing: where the index does not answer again, nothing is said.
-    """
-    if function.requirements is None or (lock == old and not upgrade):
-        return ()
-    held = [] if old is None or upgrade else [pin for pin in lock.pins if pin in old.pins]
-    try:
-        requirements, given = read_asked(function.requirements, function.target)
-        if given is not None:
-            return ()
-        newer = newer_elsewhere(lock, requirements, function.target, held=held)
-    except LambdaBuildError as error:
-        _log.info("newer versions are not known: %s", error)
-        return ()
-    target = f"{function.target} (glibc {function.target.glibc})"
-    return tuple(
-        f"{pin.name} {pin.version} is the newest that runs on {target}; elsewhere it would be "
-        f"{newer[pin.name]}"
-        for pin in lock.pins
-        if pin.name in newer
-    )
-
-
-def read_inputs(function: Function, cache: Cache, *, outputs: Sequence[Path] = ()) -> Inputs:
-    """Read everything that decides what a function's package holds.
-
-    Raises RequirementsError, LockError, ResolutionError or SourceError.
-    """
-    source = read_function_source(function.source, outputs=outputs)
-    if function.requirements is None:
-        requirements, resolution = None, None
-        warnings: tuple[str, ...] = ()
-    else:
-        requirements, resolution = read_asked(function.requirements, function.target)
-        warnings = ()
-        if resolution is None:
-            resolution, warnings = _locked_or_resolved(function, requirements, cache)
-    return Inputs(
-        function=function,
-        requirements=requirements,
-        lock=resolution.lock if resolution else None,
-        locations=resolution.locations if resolution else {},
-        source=source,
-        projects=tuple(
-            read_project(project)
-            for project in (
-                requirements.projects_on(function.target.markers) if requirements else ()
-            )
-        ),
-        warnings=warnings,
-    )
-
-
-def _locked_or_resolved(
-    function: Function, requirements: Requirements, cache: Cache
-) -> tuple[Resolution | None, tuple[str, ...]]:
-    """Return the lock beside the requirements; without one, a resolution that is kept."""
-    path = lock_path(requirements.file, function.target)
-    if path.exists():
-        lock = read_lock(path)
-        check_lock(lock, path, requirements, function.target)
-        return Resolution(lock=lock, locations={}), ()
-    if not requirements.packages and not requirements.projects:
-        return None, ()
-    warning = (
-        f"{function.name}: {path.name} is missing, so this machine chose the versions; another "
-        "machine, or another day, may choose others. Make the lock and commit it: make lock, or "
-        f"outside this project: {lock_command(path)}"
-    )
-    key = f"{requirements.digest}\0{function.target}\0{function.target.glibc}"
-    place = cache.resolution(hashlib.sha256(key.encode()).hexdigest())
-    text = kept_text(place)
-    if text is not None:
-        return Resolution(lock=parse_lock(text, place), locations={}), (warning,)
-    _log.info("%s: resolving %s for %s", function.name, requirements.file, function.target)
-    resolution = resolve(requirements, function.target)
-    keep_text(place, resolution.lock.text)
-    return resolution, (warning,)
-
-
-def _laid_out(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
-    """Return the checked layout of a package, and the facts that its manifest says of it."""
-    from lambda_build import check  # noqa: PLC0415 - not where nothing has changed
-
-    function = inputs.function
-    cache.sweep()
-    locked_wheels, projects = _wheels(inputs, cache)
-    division = _divided(inputs, locked_wheels, projects)
-    wheels = list(division.packaged)
-    source = source_members(inputs.source)
-    record = _record(inputs, wheels, division)
-    plain = lay_out(source, [record], *(wheel_members(wheel) for wheel in wheels))
-    suspect = refuse(
-        check.check_layout(
-            plain,
-            function.target,
-            function.handler,
-            cache,
-            provided=division.modules,
-            projects={f"{wheel.name} {wheel.version}" for wheel in projects},
-        )
-    )
-    layout, compiler, warnings = _with_bytecode(plain, source, wheels, inputs, cache)
-    packaged = {wheel.sha256 for wheel in wheels}
-    pins = [pin for pin in (inputs.lock.pins if inputs.lock else ()) if pin.sha256 in packaged]
-    return layout, {
-        "name": function.name,
-        "target": {
-            "runtime": function.target.runtime,
-            "architecture": function.target.architecture,
-            "glibc": function.target.glibc,
-        },
-        "handler": function.handler,
-        "digest": inputs.digest,
-        "lock": inputs.lock.text if inputs.lock else None,
-        "packages": _versions(wheels),
-        "provided": _provided(inputs, division),
-        "bytecode": compiler and compiler.version,
-        "warnings": [
-            *(f"{function.name}: {said}" for said in (*suspect, *division.warnings)),
-            *warnings,
-        ],
-        "unzipped_bytes": layout.size,
-        "files": file_rows(layout),
-        "sbom": sbom(function.name, pins),
-    }
-
-
-def _wheels(inputs: Inputs, cache: Cache) -> tuple[list[Wheel], list[Wheel]]:
-    """Return the wheels of the locked packages, and those of the path requirements."""
-    target = inputs.function.target
-    requirements = inputs.requirements
-    if requirements is None:
-        return [], []
-
-    def where(pins: Sequence[Pin]) -> Mapping[str, str]:
-        names = ", ".join(f"{pin.name} {pin.version}" for pin in pins)
-        _log.info("%s: fetching %s", inputs.function.name, names)
-        if all(pin.sha256 in inputs.locations for pin in pins):
-            return inputs.locations
-        return locate(pins, requirements, target)
-
-    def index() -> Mapping[str, str]:
-        return uv_environment(requirements)
-
-    def build(pin: Pin, file: Path) -> Wheel:
-        _log.info("%s: building %s, which is published as source", inputs.function.name, pin.name)
-        return wheel_of(pin, file, target, cache, index(), requirements.file.parent)
-
-    pins = inputs.lock.pins if inputs.lock else ()
-    wheels = fetch(pins, target, cache, where, build)
-    return list(wheels), [project_wheel(tree, target, cache, index) for tree in inputs.projects]
-
-
-def _divided(inputs: Inputs, wheels: Sequence[Wheel], projects: Sequence[Wheel]) -> Division:
-    """Return which wheels are packaged, and which Lambda has."""
-    packages = inputs.requirements.packages if inputs.requirements else ()
-    roots = [
-        *(package.requirement for package in packages),
-        *(
-            Requirement(f"{wheel.name}{tree.project.extras}")
-            for wheel, tree in zip(projects, inputs.projects, strict=True)
-        ),
-    ]
-    function = inputs.function
-    return divide([*wheels, *projects], function.provided, roots, function.target)
-
-
-def _provided(inputs: Inputs, division: Division) -> list[str]:
-    """Return the packages that are expected of Lambda: those declared, and what they need."""
-    declared = {name.removeprefix(LAYER) for name in inputs.function.provided}
-    return sorted(declared | {wheel.name for wheel in division.left_out})
-
-
-def _with_bytecode(
-    plain: Layout,
-    source: Sequence[Member],
-    wheels: Sequence[Wheel],
-    inputs: Inputs,
-    cache: Cache,
-) -> tuple[Layout, Compiler | None, list[str]]:
-    """Add the bytecode that the target takes; without it where it cannot be made or held."""
-    from lambda_build.check import LARGEST_UNZIPPED_BYTES  # noqa: PLC0415
-
-    name, python = inputs.function.name, inputs.function.target.python
-    compiler = find_compiler(python)
-    if compiler is None:
-        return plain, None, [_no_compiler(inputs)]
-    _log.info("%s: compiling with Python %s", name, compiler.version)
-    # One process a wheel, so that each is compiled once and kept under its own hash.
-    compiled = at_once(
-        lambda members: compile_members(members, compiler, cache),
-        [source, *(wheel_members(wheel) for wheel in wheels)],
-        most=os.cpu_count() or 1,
-    )
-    for path, reason in compiled[0].failed:
-        raise SourceError(
-            f"{path} is no Python {python}: {reason}\nMend it, or name it in .lambdaignore."
-        )
-    layout = lay_out(plain.members, *(bytecode.members for bytecode in compiled))
-    if layout.size > LARGEST_UNZIPPED_BYTES:
-        warning = (
-            f"{name}: with bytecode the package would be {layout.size / 1e6:.0f} MB, more than "
-            "Lambda takes, so it has none and starts slower."
-        )
-        return plain, None, [warning]
-    return layout, compiler, []
-
-
-def _no_compiler(inputs: Inputs) -> str:
-    python = inputs.function.target.python
-    return (
-        f"{inputs.function.name}: no Python {python} on this machine, so the package has no "
-        f"bytecode and starts slower. Install one, e.g.: uv python install {python}"
-    )
-
-
-def _record(inputs: Inputs, wheels: Sequence[Wheel], division: Division) -> Member:
-    """Return the file in which a package says of itself what it was built from."""
-    said = {
-        "architecture": inputs.function.target.architecture,
-        "digest": inputs.digest,
-        "handler": inputs.function.handler,
-        "lock": inputs.lock.digest if inputs.lock else None,
-        "packages": _versions(wheels),
-        "provided": _provided(inputs, division),
-        "runtime": inputs.function.target.runtime,
-    }
-    data = f"{json.dumps(said, indent=1, sort_keys=True)}\n".encode()
-    return Member(
-        path=RECORD_FILE,
-        executable=False,
-        size=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-        origin="lambda-build",
-        content=InMemory(data=data),
-    )
-
-
-def _versions(wheels: Sequence[Wheel]) -> dict[str, str]:
-    return {wheel.name: wheel.version for wheel in sorted(wheels, key=lambda wheel: wheel.name)}
-
-
 def _is_current(manifest: Mapping[str, Any], inputs: Inputs) -> bool:
     if manifest.get("digest") != inputs.digest:
         return False
-    # A package that lacks bytecode for want of a Python is built again once there is one.
-    wanting = manifest["bytecode"] is None and _no_compiler(inputs) in manifest["warnings"]
-    return not (wanting and find_compiler(inputs.function.target.python))
+    return not (manifest["bytecode"] is None and _can_compile_now(manifest, inputs))
+
+
+def _can_compile_now(manifest: Mapping[str, Any], inputs: Inputs) -> bool:
+    """Whether a package lacks bytecode for want of a Python, and there is one now."""
+    from lambda_build.assemble import no_compiler  # noqa: PLC0415 - hardly ever needed
+    from lambda_build.bytecode import find_compiler  # noqa: PLC0415
+
+    if no_compiler(inputs) not in manifest["warnings"]:
+        return False
+    return find_compiler(inputs.function.target.python) is not None
 
 
 def _is_archive(output: Path, manifest: Mapping[str, Any]) -> bool:

@@ -222,7 +222,7 @@ def _package(options: argparse.Namespace) -> None:
 
 
 def _lock(options: argparse.Namespace) -> None:
-    from lambda_build.build import fallen_back, lock_function  # noqa: PLC0415 - --help needs none of it
+    from lambda_build.locking import fallen_back, lock_function  # noqa: PLC0415 - --help needs none of it
 
     for function in _functions(options):
         path, lock, old = lock_function(function, upgrade=options.upgrade)
@@ -243,8 +243,8 @@ def _terraform(_: argparse.Namespace) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     from lambda_build.errors import VerificationError  # noqa: PLC0415 - as above
-    from lambda_build.reports import report_json, report_lines, summary  # noqa: PLC0415
-    from lambda_build.verify import verify  # noqa: PLC0415
+    from lambda_build.inspection.reports import report_json, report_lines, summary  # noqa: PLC0415
+    from lambda_build.inspection.verify import verify  # noqa: PLC0415
 
     report = verify(
         options.zip,
@@ -267,8 +267,8 @@ def _painted(text: str, severity: str) -> str:
 
 
 def _diff(options: argparse.Namespace) -> None:
-    from lambda_build.diff import compare  # noqa: PLC0415 - --help needs none of it
-    from lambda_build.reports import difference_json, difference_lines  # noqa: PLC0415
+    from lambda_build.inspection.diff import compare  # noqa: PLC0415 - --help needs none of it
+    from lambda_build.inspection.reports import difference_json, difference_lines  # noqa: PLC0415
 
     difference = compare(options.before, options.after)
     if options.json:

@@ -20,7 +20,7 @@ from packaging.utils import parse_wheel_filename
 
 from lambda_build.built_wheels import keep_wheel, kept_wheel
 from lambda_build.cache import temporary_folder
-from lambda_build.elf import MAGIC
+from lambda_build.checks.elf import MAGIC
 from lambda_build.errors import ToolError, WheelError
 from lambda_build.interpreters import find_interpreter
 from lambda_build.uv import uv

@@ -271,7 +271,7 @@ def _refuse_unsafe(info: zipfile.ZipInfo, filename: str) -> None:
 def _refuse_large(infos: list[zipfile.ZipInfo], filename: str) -> None:
     """Raise SizeError for a wheel that no package can hold, before any of it is inflated."""
     # Imported here: the checks read wheels.
-    from lambda_build.check import LARGEST_UNZIPPED_BYTES  # noqa: PLC0415
+    from lambda_build.checks.check import LARGEST_UNZIPPED_BYTES  # noqa: PLC0415
 
     size = sum(info.file_size for info in infos)
     if size > LARGEST_UNZIPPED_BYTES:

@@ -17,7 +17,7 @@ from build.tiny import (
     write_tree,
 )
 from lambda_build.asked import read_asked
-from lambda_build.build import fallen_back, lock_function, package
+from lambda_build.build import package
 from lambda_build.cache import sha256_of
 from lambda_build.errors import (
     HashMismatchError,
@@ -26,6 +26,7 @@ from lambda_build.errors import (
     WheelError,
 )
 from lambda_build.function import read_function
+from lambda_build.locking import fallen_back, lock_function
 from lambda_build.target import Architecture, Runtime, Target
 from uv import find_uv_bin
 

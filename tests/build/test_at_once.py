@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from build.tiny import HANDLER, found_in, make_function, make_wheel
-from lambda_build.build import lock_function, package
+from lambda_build.build import package
 from lambda_build.cache import Cache, sha256_of
+from lambda_build.locking import lock_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,8 @@ BUILDS_AT_ONCE, KILLED = 20, 100
 FORKS = """\
 import json, os, signal, sys, time
 import httpx, certifi, pathspec, packaging.requirements
-from lambda_build import cli, build, libraries, imports, fetch
+from lambda_build import assemble, archive, build, cli
+from lambda_build.checks import libraries, imports
 
 # Until a build has set its own, a signal ends it in the system's way.
 signal.signal(signal.SIGINT, signal.SIG_DFL)

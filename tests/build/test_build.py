@@ -33,9 +33,9 @@ from build.tiny import (
     until,
     write_tree,
 )
-from lambda_build import build, check
-from lambda_build.build import lock_function, package, stage_package
+from lambda_build.build import package, stage_package
 from lambda_build.cache import Cache, sha256_of
+from lambda_build.checks import check
 from lambda_build.errors import (
     ConflictError,
     FetchError,
@@ -52,6 +52,7 @@ from lambda_build.errors import (
     WheelError,
 )
 from lambda_build.lock import read_lock
+from lambda_build.locking import lock_function
 from lambda_build.target import Architecture, Runtime
 
 if TYPE_CHECKING:
@@ -463,7 +464,7 @@ def test_bytecode_is_added_once_there_is_a_python_for_it(
     tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     function = make_function(tmp_path / "src", None)
-    monkeypatch.setattr(build, "find_compiler", lambda _: None)
+    monkeypatch.setattr("lambda_build.bytecode.find_version", lambda _: None)
     output = tmp_path / "out.zip"
     first = package(function, output, cache)
     assert "no Python 3.11 on this machine" in first.warnings[0]
@@ -893,7 +894,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_artefact(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(build, "write_archive", full)
+    monkeypatch.setattr("lambda_build.archive.write_archive", full)
     with pytest.raises(OutputError, match=r"x\.zip cannot be written: No space left on device"):
         package(function, output, cache)
     monkeypatch.undo()

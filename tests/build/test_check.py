@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from build.tiny import make_wheel, write_tree
-from lambda_build import check
+from lambda_build.checks import check
 from lambda_build.errors import HandlerError, SizeError
 from lambda_build.layout import Layout, lay_out, source_members, wheel_members
 from lambda_build.source import read_function_source

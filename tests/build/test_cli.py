@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from build.tiny import HANDLER, Index, found_in, make_function, make_wheel, names_in, write_tree
 from lambda_build import cli, errors
-from lambda_build.build import lock_function
 from lambda_build.errors import LambdaBuildError
+from lambda_build.locking import lock_function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,8 +13,8 @@ from build.tiny import HANDLER, found_in, make_function, make_wheel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lambda_build.build import package
-from lambda_build.diff import Difference, compare
 from lambda_build.errors import LambdaBuildError, UsageError, VerificationError
+from lambda_build.inspection.diff import Difference, compare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +122,7 @@ def test_what_cannot_be_read_whole_is_not_compared(tmp_path: Path) -> None:
 
 
 def test_a_zip_bomb_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lambda_build.reader.LARGEST_UNZIPPED_BYTES", 10)
+    monkeypatch.setattr("lambda_build.inspection.reader.LARGEST_UNZIPPED_BYTES", 10)
     file = ZipRecipe().write(tmp_path / "a.zip")
     with pytest.raises(VerificationError, match="more than Lambda takes"):
         compare(file, file)

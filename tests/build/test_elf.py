@@ -11,7 +11,7 @@ import pytest
 from build.tiny_elf import ARM64, S390X, ElfRecipe, make_elf
 from hypothesis import given
 from hypothesis import strategies as st
-from lambda_build.elf import Elf, read_elf
+from lambda_build.checks.elf import Elf, read_elf
 
 if TYPE_CHECKING:
     from pathlib import Path

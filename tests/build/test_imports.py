@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from build.tiny import make_wheel, write_tree
 from lambda_build.cache import Cache, sha256_of
+from lambda_build.checks.findings import Severity, refuse
+from lambda_build.checks.imports import failing_imports
+from lambda_build.checks.standard_library import standard_library
 from lambda_build.errors import ImportsError
-from lambda_build.findings import Severity, refuse
-from lambda_build.imports import failing_imports
 from lambda_build.layout import Layout, lay_out, source_members, wheel_members
 from lambda_build.source import read_function_source
-from lambda_build.standard_library import standard_library
 from lambda_build.target import Runtime, Target
 from lambda_build.wheel import read_wheel
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from lambda_build.findings import Finding
+    from lambda_build.checks.findings import Finding
 
 
 def layout(

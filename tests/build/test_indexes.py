@@ -21,10 +21,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from lambda_build import cli, terraform
-from lambda_build.build import lock_function, package
+from lambda_build.build import package
 from lambda_build.errors import FetchError, LambdaBuildError, UsageError, redacted
 from lambda_build.fetch import _client
 from lambda_build.indexes import read_connection, read_indexes, uv_environment
+from lambda_build.locking import lock_function
 from lambda_build.requirements import read_requirements
 
 if TYPE_CHECKING:

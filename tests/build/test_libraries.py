@@ -8,12 +8,12 @@ import pytest
 from build.test_check import layout, wheel
 from build.tiny import WheelRecipe, found_in, make_function
 from build.tiny_elf import ARM64, I386, RISCV, X86_64, make_elf
-from lambda_build import libraries
 from lambda_build.build import package
+from lambda_build.checks import libraries
+from lambda_build.checks.findings import Finding, Severity, refuse
+from lambda_build.checks.libraries import check_libraries
 from lambda_build.errors import SourceError, WheelError
-from lambda_build.findings import Finding, Severity, refuse
 from lambda_build.layout import lay_out, wheel_members
-from lambda_build.libraries import check_libraries
 from lambda_build.target import Architecture, Runtime, Target
 from lambda_build.wheel import read_wheel
 

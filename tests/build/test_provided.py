@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from build.tiny import HANDLER, bytes_in, found_in, make_function, make_wheel, names_in
-from lambda_build.build import lock_function, package
+from lambda_build.build import package
 from lambda_build.cache import Cache
 from lambda_build.errors import ImportsError, UsageError
 from lambda_build.lock import read_lock
+from lambda_build.locking import lock_function
 from lambda_build.provided import LISTED_ON, read_provided, runtime_modules
 from lambda_build.target import Target
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from build.test_imports import layout
-from lambda_build.findings import refuse
-from lambda_build.shadows import hidden_modules, path_files
+from lambda_build.checks.findings import refuse
+from lambda_build.checks.shadows import hidden_modules, path_files
 from lambda_build.target import Runtime, Target
 
 if TYPE_CHECKING:

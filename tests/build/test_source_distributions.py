@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from build.tiny import BACKEND, found_in, make_function, make_wheel, names_in, project_tree
 from build.tiny_elf import make_elf
-from lambda_build.build import fallen_back, lock_function, package
+from lambda_build.build import package
 from lambda_build.cache import sha256_of
 from lambda_build.errors import FetchError, HashMismatchError, ToolError, WheelError
 from lambda_build.lock import read_lock
+from lambda_build.locking import fallen_back, lock_function
 from lambda_build.source_distributions import native_reason
 from lambda_build.target import Architecture, Runtime
 

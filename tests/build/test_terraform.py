@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from build.tiny import HANDLER, found_in, make_function, make_wheel, tree_of, write_tree
 from lambda_build import terraform
-from lambda_build.build import lock_function
 from lambda_build.errors import UsageError
+from lambda_build.locking import lock_function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,7 +163,7 @@ def test_a_refusal_is_on_stderr_only_with_its_commands_indented(root: Path) -> N
 
 def bare_clone(folder: Path) -> Path:
     """Copy what a module's clone has of the build script: no .venv."""
-    names = [SCRIPTS / "run_lambda_build.py", *(SCRIPTS / "lambda_build").glob("*")]
+    names = [SCRIPTS / "run_lambda_build.py", *(SCRIPTS / "lambda_build").rglob("*")]
     files = {
         f"scripts/{path.relative_to(SCRIPTS)}": path.read_bytes()
         for path in names

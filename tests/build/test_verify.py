@@ -19,15 +19,15 @@ from build.tiny import HANDLER, found_in, make_function, make_wheel, tree_of, wr
 from build.tiny_elf import ARM64, ElfRecipe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lambda_build import leftovers, reader
-from lambda_build import verify as verification
 from lambda_build.build import package
+from lambda_build.checks.findings import Severity
 from lambda_build.errors import UsageError
-from lambda_build.findings import Severity
+from lambda_build.inspection import leftovers, reader
+from lambda_build.inspection import verify as verification
+from lambda_build.inspection.verify import verify
 from lambda_build.interpreters import find_interpreter
 from lambda_build.process import run
 from lambda_build.target import Architecture, Runtime, Target
-from lambda_build.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from build.foreign import Installer
     from lambda_build.cache import Cache
-    from lambda_build.findings import Finding
+    from lambda_build.checks.findings import Finding
 
 OWN = "index.handler"
 
@@ -460,7 +460,11 @@ def test_a_zip_over_the_limit_is_counted_and_not_read(
 ) -> None:
     file = ZipRecipe(files={"index.py": HANDLER, "zeros": bytes(5_000_000)})
     file.write(tmp_path / "a.zip")
-    for module in ("lambda_build.reader", "lambda_build.check", "lambda_build.verify"):
+    for module in (
+        "lambda_build.inspection.reader",
+        "lambda_build.checks.check",
+        "lambda_build.inspection.verify",
+    ):
         monkeypatch.setattr(f"{module}.LARGEST_UNZIPPED_BYTES", 4_000_000)
     monkeypatch.setattr(zipfile.ZipFile, "open", None)  # nobody may read a member
     assert codes(tmp_path / "a.zip") == {"unzipped-size", "not-read"}
@@ -470,7 +474,11 @@ def test_layers_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     function = ZipRecipe(files={"index.py": HANDLER, "a": bytes(3000)}).write(tmp_path / "a.zip")
     layer = ZipRecipe(files={"python/b": bytes(3000)}).write(tmp_path / "b.zip")
     hidden = ZipRecipe(files={"python/a": bytes(3000)}).write(tmp_path / "c.zip")
-    for module in ("lambda_build.reader", "lambda_build.check", "lambda_build.verify"):
+    for module in (
+        "lambda_build.inspection.reader",
+        "lambda_build.checks.check",
+        "lambda_build.inspection.verify",
+    ):
         monkeypatch.setattr(f"{module}.LARGEST_UNZIPPED_BYTES", 5000)
     assert codes(function) == set()
     found = finding(function, "unzipped-size", layers=[layer])
@@ -576,7 +584,7 @@ def test_the_command_says_that_nothing_is_wrong(
 def test_the_readme_names_every_code_and_no_other(project: Path) -> None:
     folder = project / "scripts/lambda_build"
     modules = ("reader", "distributions", "leftovers", "verify")
-    text = "".join((folder / f"{name}.py").read_text() for name in modules)
+    text = "".join((folder / "inspection" / f"{name}.py").read_text() for name in modules)
     found = {
         *re.findall(r'code="([a-z0-9-]+)"', text),
         *re.findall(r'_about\(\s+"([a-z0-9-]+)"', text),

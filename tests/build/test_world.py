@@ -18,9 +18,10 @@ import pytest
 from build.tiny import HANDLER, Index, found_in, make_function, make_wheel, project_tree, until
 from build.tiny_elf import ElfRecipe
 from lambda_build import fetch
-from lambda_build.build import lock_function, package, stage_package
+from lambda_build.build import package, stage_package
 from lambda_build.cache import Cache, sha256_of
 from lambda_build.errors import FetchError, LambdaBuildError, OutputError
+from lambda_build.locking import lock_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

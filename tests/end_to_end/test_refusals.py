@@ -132,6 +132,6 @@ def test_an_unsupported_runtime_is_told_with_the_choices(plan: Plan, tmp_path: P
 
 
 def _lock(function: object) -> None:
-    from lambda_build.build import lock_function  # noqa: PLC0415 - used by two tests only
+    from lambda_build.locking import lock_function  # noqa: PLC0415 - used by two tests only
 
     lock_function(function)  # type: ignore[arg-type]

@@ -15,9 +15,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lambda_build.check import LARGEST_UNZIPPED_BYTES
+from lambda_build.checks.check import LARGEST_UNZIPPED_BYTES
+from lambda_build.checks.findings import Finding, Severity, shown
 from lambda_build.errors import UsageError
-from lambda_build.findings import Finding, Severity, shown
 from lambda_build.layout import InZip, Layout, Member
 from lambda_build.manifest import RECORD_FILE
 from lambda_build.secret_files import may_hold_secret, secret_of

@@ -14,19 +14,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lambda_build.cache import keep_text, kept_text
+from lambda_build.checks.findings import Finding, Severity
+from lambda_build.checks.import_statements import FORMAT, from_json, read_imports, to_json
+from lambda_build.checks.modules import Modules
+from lambda_build.checks.standard_library import elsewhere, has_submodule, standard_library
 from lambda_build.errors import ImportsError, OutputError
-from lambda_build.findings import Finding, Severity
-from lambda_build.import_statements import FORMAT, from_json, read_imports, to_json
 from lambda_build.layout import read_verified
-from lambda_build.modules import Modules
 from lambda_build.provided import module_package
-from lambda_build.standard_library import elsewhere, has_submodule, standard_library
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from lambda_build.cache import Cache
-    from lambda_build.import_statements import Import, ModuleImports
+    from lambda_build.checks.import_statements import Import, ModuleImports
     from lambda_build.layout import Layout, Member
     from lambda_build.target import Target
 

@@ -22,9 +22,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lambda_build.cache import keep_text, kept_text
-from lambda_build.elf import MAGIC, Elf, read_elf
+from lambda_build.checks.elf import MAGIC, Elf, read_elf
+from lambda_build.checks.findings import Finding, Severity, shown
 from lambda_build.errors import LambdaBuildError, OutputError, SourceError, WheelError
-from lambda_build.findings import Finding, Severity, shown
 from lambda_build.layout import InFile, InZip, read_content
 from lambda_build.process import at_once
 from lambda_build.target import Architecture
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lambda_build.cache import Cache
-    from lambda_build.elf import Buffer
+    from lambda_build.checks.elf import Buffer
     from lambda_build.layout import Layout, Member
     from lambda_build.target import Target
 

@@ -19,13 +19,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from lambda_build.findings import Finding, Severity, shown
+from lambda_build.checks.findings import Finding, Severity, shown
 from lambda_build.wheel import BROKEN, DATA_SCHEMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from lambda_build.reader import Entry
+    from lambda_build.inspection.reader import Entry
     from lambda_build.target import Target
 
 _INFO = ".dist-info"

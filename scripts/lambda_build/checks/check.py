@@ -10,13 +10,13 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
+from lambda_build.checks.findings import Finding, found_by
+from lambda_build.checks.imports import failing_imports
+from lambda_build.checks.libraries import check_libraries
+from lambda_build.checks.shadows import hidden_modules, path_files
 from lambda_build.errors import HandlerError, SizeError
-from lambda_build.findings import Finding, found_by
-from lambda_build.imports import failing_imports
 from lambda_build.layout import read_content
-from lambda_build.libraries import check_libraries
 from lambda_build.provided import runtime_modules
-from lambda_build.shadows import hidden_modules, path_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

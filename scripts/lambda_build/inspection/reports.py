@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from lambda_build.findings import Severity, shown
+from lambda_build.checks.findings import Severity, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lambda_build.diff import Difference, FileChange
-    from lambda_build.findings import Finding
-    from lambda_build.verify import Report
+    from lambda_build.checks.findings import Finding
+    from lambda_build.inspection.diff import Difference, FileChange
+    from lambda_build.inspection.verify import Report
 
 _SHOWN = 20
 

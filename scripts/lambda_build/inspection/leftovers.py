@@ -6,13 +6,13 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lambda_build.findings import Finding, Severity, shown
+from lambda_build.checks.findings import Finding, Severity, shown
 from lambda_build.source import CLUTTER, SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from lambda_build.reader import Entry
+    from lambda_build.inspection.reader import Entry
     from lambda_build.target import Target
 
 # A .pyc file's head (PEP 552): magic number, flags, then a hash of the source or its time and size.

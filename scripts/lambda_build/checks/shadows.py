@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from lambda_build.findings import Finding, Severity
-from lambda_build.modules import Modules
-from lambda_build.standard_library import standard_library
+from lambda_build.checks.findings import Finding, Severity
+from lambda_build.checks.modules import Modules
+from lambda_build.checks.standard_library import standard_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambda_build.cache import sha256_of
-from lambda_build.distributions import owners, read_distributions
+from lambda_build.checks.findings import Severity
 from lambda_build.errors import VerificationError
-from lambda_build.findings import Severity
-from lambda_build.reader import Archive, read_archive
+from lambda_build.inspection.distributions import owners, read_distributions
+from lambda_build.inspection.reader import Archive, read_archive
 from lambda_build.target import Target
 
 if TYPE_CHECKING:

@@ -13,8 +13,10 @@ import zipfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lambda_build.check import LARGEST_UNZIPPED_BYTES, check_layout, check_size
-from lambda_build.distributions import (
+from lambda_build.checks.check import LARGEST_UNZIPPED_BYTES, check_layout, check_size
+from lambda_build.checks.findings import Finding, Severity, found_by, shown
+from lambda_build.errors import LambdaBuildError, SizeError, UsageError
+from lambda_build.inspection.distributions import (
     Distribution,
     check_records,
     check_requires,
@@ -23,13 +25,11 @@ from lambda_build.distributions import (
     published,
     read_distributions,
 )
-from lambda_build.errors import LambdaBuildError, SizeError, UsageError
-from lambda_build.findings import Finding, Severity, found_by, shown
+from lambda_build.inspection.leftovers import check_bytecode, check_clutter, check_secrets
+from lambda_build.inspection.reader import Archive, Bounded, read_archive
 from lambda_build.layout import Layout
-from lambda_build.leftovers import check_bytecode, check_clutter, check_secrets
 from lambda_build.manifest import RECORD_FILE
 from lambda_build.provided import RUNTIME_PACKAGES
-from lambda_build.reader import Archive, Bounded, read_archive
 from lambda_build.target import Architecture, Runtime, Target
 from lambda_build.wheel import BROKEN
 

@@ -1,0 +1,196 @@
+"""From a package's inputs to its layout: wheels fetched, divided, checked and compiled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import Requirement
+
+from lambda_build.bytecode import Compiler, compile_members, find_compiler
+from lambda_build.checks import check
+from lambda_build.checks.findings import refuse
+from lambda_build.errors import SourceError
+from lambda_build.fetch import fetch
+from lambda_build.indexes import uv_environment
+from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
+from lambda_build.manifest import RECORD_FILE, file_rows, sbom
+from lambda_build.process import at_once
+from lambda_build.projects import project_wheel
+from lambda_build.provided import LAYER, Division, divide
+from lambda_build.resolve import locate
+from lambda_build.source_distributions import wheel_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from lambda_build.cache import Cache
+    from lambda_build.inputs import Inputs
+    from lambda_build.lock import Pin
+    from lambda_build.wheel import Wheel
+
+_log = logging.getLogger(__name__)
+
+
+def assemble(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
+    """Return the checked layout of a package, and the facts that its manifest says of it."""
+    function = inputs.function
+    cache.sweep()
+    locked_wheels, projects = _wheels(inputs, cache)
+    division = _divided(inputs, locked_wheels, projects)
+    wheels = list(division.packaged)
+    source = source_members(inputs.source)
+    record = _record(inputs, wheels, division)
+    plain = lay_out(source, [record], *(wheel_members(wheel) for wheel in wheels))
+    suspect = refuse(
+        check.check_layout(
+            plain,
+            function.target,
+            function.handler,
+            cache,
+            provided=division.modules,
+            projects={f"{wheel.name} {wheel.version}" for wheel in projects},
+        )
+    )
+    layout, compiler, warnings = _with_bytecode(plain, source, wheels, inputs, cache)
+    packaged = {wheel.sha256 for wheel in wheels}
+    pins = [pin for pin in (inputs.lock.pins if inputs.lock else ()) if pin.sha256 in packaged]
+    return layout, {
+        "name": function.name,
+        "target": {
+            "runtime": function.target.runtime,
+            "architecture": function.target.architecture,
+            "glibc": function.target.glibc,
+        },
+        "handler": function.handler,
+        "digest": inputs.digest,
+        "lock": inputs.lock.text if inputs.lock else None,
+        "packages": _versions(wheels),
+        "provided": _provided(inputs, division),
+        "bytecode": compiler and compiler.version,
+        "warnings": [
+            *(f"{function.name}: {said}" for said in (*suspect, *division.warnings)),
+            *warnings,
+        ],
+        "unzipped_bytes": layout.size,
+        "files": file_rows(layout),
+        "sbom": sbom(function.name, pins),
+    }
+
+
+def _wheels(inputs: Inputs, cache: Cache) -> tuple[list[Wheel], list[Wheel]]:
+    """Return the wheels of the locked packages, and those of the path requirements."""
+    target = inputs.function.target
+    requirements = inputs.requirements
+    if requirements is None:
+        return [], []
+
+    def where(pins: Sequence[Pin]) -> Mapping[str, str]:
+        names = ", ".join(f"{pin.name} {pin.version}" for pin in pins)
+        _log.info("%s: fetching %s", inputs.function.name, names)
+        if all(pin.sha256 in inputs.locations for pin in pins):
+            return inputs.locations
+        return locate(pins, requirements, target)
+
+    def index() -> Mapping[str, str]:
+        return uv_environment(requirements)
+
+    def build(pin: Pin, file: Path) -> Wheel:
+        _log.info("%s: building %s, which is published as source", inputs.function.name, pin.name)
+        return wheel_of(pin, file, target, cache, index(), requirements.file.parent)
+
+    pins = inputs.lock.pins if inputs.lock else ()
+    wheels = fetch(pins, target, cache, where, build)
+    return list(wheels), [project_wheel(tree, target, cache, index) for tree in inputs.projects]
+
+
+def _divided(inputs: Inputs, wheels: Sequence[Wheel], projects: Sequence[Wheel]) -> Division:
+    """Return which wheels are packaged, and which Lambda has."""
+    packages = inputs.requirements.packages if inputs.requirements else ()
+    roots = [
+        *(package.requirement for package in packages),
+        *(
+            Requirement(f"{wheel.name}{tree.project.extras}")
+            for wheel, tree in zip(projects, inputs.projects, strict=True)
+        ),
+    ]
+    function = inputs.function
+    return divide([*wheels, *projects], function.provided, roots, function.target)
+
+
+def _provided(inputs: Inputs, division: Division) -> list[str]:
+    """Return the packages that are expected of Lambda: those declared, and what they need."""
+    declared = {name.removeprefix(LAYER) for name in inputs.function.provided}
+    return sorted(declared | {wheel.name for wheel in division.left_out})
+
+
+def _with_bytecode(
+    plain: Layout,
+    source: Sequence[Member],
+    wheels: Sequence[Wheel],
+    inputs: Inputs,
+    cache: Cache,
+) -> tuple[Layout, Compiler | None, list[str]]:
+    """Add the bytecode that the target takes; without it where it cannot be made or held."""
+    name, python = inputs.function.name, inputs.function.target.python
+    compiler = find_compiler(python)
+    if compiler is None:
+        return plain, None, [no_compiler(inputs)]
+    _log.info("%s: compiling with Python %s", name, compiler.version)
+    # One process a wheel, so that each is compiled once and kept under its own hash.
+    compiled = at_once(
+        lambda members: compile_members(members, compiler, cache),
+        [source, *(wheel_members(wheel) for wheel in wheels)],
+        most=os.cpu_count() or 1,
+    )
+    for path, reason in compiled[0].failed:
+        raise SourceError(
+            f"{path} is no Python {python}: {reason}\nMend it, or name it in .lambdaignore."
+        )
+    layout = lay_out(plain.members, *(bytecode.members for bytecode in compiled))
+    if layout.size > check.LARGEST_UNZIPPED_BYTES:
+        warning = (
+            f"{name}: with bytecode the package would be {layout.size / 1e6:.0f} MB, more than "
+            "Lambda takes, so it has none and starts slower."
+        )
+        return plain, None, [warning]
+    return layout, compiler, []
+
+
+def no_compiler(inputs: Inputs) -> str:
+    """Return the warning that a package has no bytecode for want of a Python."""
+    python = inputs.function.target.python
+    return (
+        f"{inputs.function.name}: no Python {python} on this machine, so the package has no "
+        f"bytecode and starts slower. Install one, e.g.: uv python install {python}"
+    )
+
+
+def _record(inputs: Inputs, wheels: Sequence[Wheel], division: Division) -> Member:
+    """Return the file in which a package says of itself what it was built from."""
+    said = {
+        "architecture": inputs.function.target.architecture,
+        "digest": inputs.digest,
+        "handler": inputs.function.handler,
+        "lock": inputs.lock.digest if inputs.lock else None,
+        "packages": _versions(wheels),
+        "provided": _provided(inputs, division),
+        "runtime": inputs.function.target.runtime,
+    }
+    data = f"{json.dumps(said, indent=1, sort_keys=True)}\n".encode()
+    return Member(
+        path=RECORD_FILE,
+        executable=False,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        origin="lambda-build",
+        content=InMemory(data=data),
+    )
+
+
+def _versions(wheels: Sequence[Wheel]) -> dict[str, str]:
+    return {wheel.name: wheel.version for wheel in sorted(wheels, key=lambda wheel: wheel.name)}

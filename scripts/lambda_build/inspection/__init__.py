@@ -1,0 +1,1 @@
+"""What archives that are there already hold: verified against a target, or compared."""
