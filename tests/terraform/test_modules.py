@@ -16,7 +16,7 @@ TERRAFORM = Path(__file__).parents[2] / "terraform"
 
 MODULES = sorted(path.parent for path in TERRAFORM.glob("modules/*/versions.tf"))
 ROOTS = [TERRAFORM, *MODULES]
-# runtime_support is a part of zip_function, and is documented there.
+# runtime_support is a part of the function modules, and is documented there.
 ALL = [*ROOTS, *sorted(path.parent for path in TERRAFORM.glob("modules/*/*/main.tf"))]
 
 GIT_SOURCE = re.compile(r'"git::https://[^"]*?//terraform/(modules/\w+)(?:\?ref=[^"]*)?"')

@@ -7,10 +7,11 @@ check "build" {
 }
 
 module "runtime_support" {
-  source = "./runtime_support"
+  source = "../function/runtime_support"
 
-  runtime = var.runtime
-  now     = plantimestamp()
+  runtime      = var.runtime
+  package_type = "Zip"
+  now          = plantimestamp()
 }
 
 check "runtime" {

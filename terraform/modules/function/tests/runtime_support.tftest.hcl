@@ -1,5 +1,9 @@
 # How near a runtime's end is, on chosen days. No provider is needed.
 
+variables {
+  package_type = "Zip"
+}
+
 run "a_runtime_far_from_its_end_is_not_spoken_of" {
   module {
     source = "./runtime_support"
@@ -43,8 +47,26 @@ run "a_deprecated_runtime_is_told_so" {
   }
 
   assert {
-    condition     = strcontains(output.warning, "is deprecated since 2027-06-30")
-    error_message = "The warning must say since when, but is: ${output.warning}"
+    condition     = strcontains(output.warning, "is deprecated since 2027-06-30") && strcontains(output.warning, "AWS stops creating functions")
+    error_message = "The warning must say since when, and what comes, but is: ${output.warning}"
+  }
+}
+
+# AWS goes on taking images, whatever they are made of.
+run "an_image_on_a_deprecated_base_is_told_so" {
+  module {
+    source = "./runtime_support"
+  }
+
+  variables {
+    runtime      = "python3.11"
+    package_type = "Image"
+    now          = "2027-06-30T00:00:00Z"
+  }
+
+  assert {
+    condition     = startswith(output.warning, "AWS's base image of python3.11 is deprecated since 2027-06-30") && !strcontains(output.warning, "creating functions")
+    error_message = "The warning must be of the base image, but is: ${output.warning}"
   }
 }
 
@@ -77,4 +99,20 @@ run "a_runtime_that_is_not_built_for_is_refused" {
   }
 
   expect_failures = [var.runtime]
+}
+
+run "a_package_type_that_lambda_has_not_is_refused" {
+  command = plan
+
+  module {
+    source = "./runtime_support"
+  }
+
+  variables {
+    runtime      = "python3.11"
+    package_type = "zip"
+    now          = "2026-11-21T00:00:00Z"
+  }
+
+  expect_failures = [var.package_type]
 }

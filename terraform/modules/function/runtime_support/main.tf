@@ -5,14 +5,25 @@ terraform {
 }
 
 locals {
-  # Lambda developer guide, "Lambda runtimes", as of 2026-11. A month after its deprecation AWS
-  # stops creating functions on a runtime, and another month later updating them.
+  # Lambda developer guide, "Lambda runtimes", as of 2026-11. AWS's base image of a runtime is kept up
+  # as long as the runtime.
   deprecated_on = {
     "python3.11" = "2027-06-30"
     "python3.12" = "2028-10-31"
     "python3.13" = "2029-06-30"
     "python3.14" = "2029-06-30"
   }
+
+  # Beside the security patches, which end for both.
+  consequence = {
+    Zip   = "; AWS stops creating functions on it a month later, updating them after two"
+    Image = ""
+  }[var.package_type]
+
+  subject = {
+    Zip   = var.runtime
+    Image = "AWS's base image of ${var.runtime}"
+  }[var.package_type]
 
   notice = "4320h" # 180 days, about what AWS itself gives
 
