@@ -1,4 +1,4 @@
-"""What all tests share: the stack, applied once a run, and the rule that CI skips nothing."""
+"""What all tests share: the stack, applied once a run, Docker, and that CI skips nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from applied_stack import AppliedStack
+    from base_images import BaseImages
+    from docker_engine import Engine
 
 PROJECT = Path(__file__).parents[1]
 
@@ -37,6 +40,39 @@ def applied_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppliedS
         yield apply_stack(PROJECT, tmp_path_factory.mktemp("applied"), exits)
 
 
+_docker = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def docker_engine(pytestconfig: pytest.Config) -> Iterator[Engine]:
+    """A Docker engine; this process's children find it too, by DOCKER_HOST."""
+    from docker_engine import NoDockerError, engine  # noqa: PLC0415  few tests need it
+
+    with ExitStack() as exits:
+        try:
+            found = exits.enter_context(engine())
+        except NoDockerError as error:
+            pytest.skip(f"no Docker: {error}")
+        if found.host:
+            exits.enter_context(mock.patch.dict(os.environ, {"DOCKER_HOST": found.host}))
+        pytestconfig.stash.setdefault(_docker, []).append(found.description)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def base_images(docker_engine: Engine, pytestconfig: pytest.Config) -> BaseImages:
+    """The images that functions are built on, in the engine."""
+    from base_images import provide_base_images  # noqa: PLC0415  few tests need it
+    from docker_engine import NoDockerError  # noqa: PLC0415
+
+    try:
+        images = provide_base_images(docker_engine)
+    except NoDockerError as error:
+        pytest.skip(f"no base images: {error}")
+    pytestconfig.stash.setdefault(_docker, []).append(f"base images: {images.description}")
+    return images
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run in CI that skipped what nobody expected it to skip."""
@@ -46,8 +82,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the skips that make a run in CI fail."""
+    """Say what Docker tests ran with, and name the skips that make a run in CI fail."""
     session = terminalreporter._session
+    if session is not None and (used := session.config.stash.get(_docker, [])):
+        terminalreporter.write_line("; ".join(used))
     if os.environ.get("CI") and session is not None:
         for reason in _unexpected_skips(session):
             terminalreporter.write_line(f"unexpected skip, which CI takes as a failure: {reason}")
