@@ -23,7 +23,7 @@ from moto.awslambda.exceptions import LambdaClientError
 
 from local_aws import deployed
 from local_aws.deployed import Deployed, Reference
-from local_aws.emulator import PAYLOAD_LIMIT, Emulator, Result
+from local_aws.emulator import PAYLOAD_LIMIT, Result
 from local_aws.errors import (
     LocalAwsError,
     PayloadTooLargeError,
@@ -31,6 +31,7 @@ from local_aws.errors import (
     TooManyRequestsError,
 )
 from local_aws.package import Package, unpack
+from local_aws.package_process import start_package
 from local_aws.pool import Environment, Pool
 from local_aws.runtime import obstacle, provide_runtime
 
@@ -257,7 +258,7 @@ class Invoker:
         if reason := _obstacle(version):
             raise RuntimeUnavailableError(reason)
         function = version.function
-        return Emulator(
+        return start_package(
             function,
             self._package(version),
             provide_runtime(function.runtime, function.architecture),

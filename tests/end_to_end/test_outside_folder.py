@@ -6,7 +6,7 @@ import json
 import subprocess
 from typing import TYPE_CHECKING
 
-from local_aws.emulator import invoke_zip
+from local_aws.package_process import invoke_zip
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from local_aws.emulator import Emulator, Function
 from local_aws.package import unpack
+from local_aws.package_process import start_package
 from local_aws.runtime import provide_runtime
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def start_emulator(tmp_path: Path, make_zip: MakeZip) -> Iterator[StartEmulator]
     ) -> Emulator:
         function = Function(**{"handler": "index.handler", **configuration})  # type: ignore[arg-type]
         folder = tmp_path / f"function-{len(started)}"
-        emulator = Emulator(
+        emulator = start_package(
             function,
             unpack(make_zip({"index.py": source}), layers, folder),
             provide_runtime(function.runtime, function.architecture),

@@ -15,8 +15,10 @@ import local_aws
 import pytest
 from lambda_build.interpreters import find_interpreter
 from local_aws import emulator as emulator_module
-from local_aws.emulator import PAYLOAD_LIMIT, Emulator, invoke_zip
+from local_aws import package_process
+from local_aws.emulator import PAYLOAD_LIMIT, Emulator
 from local_aws.errors import EmulatorError, PayloadTooLargeError
+from local_aws.package_process import invoke_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +122,7 @@ def test_an_emulator_that_is_killed_at_work_is_a_function_error(
     start_emulator: StartEmulator,
 ) -> None:
     emulator = start_emulator(SLEEP, timeout_s=20)
-    killer = threading.Timer(0.3, emulator._process.kill)
+    killer = threading.Timer(0.3, emulator._sandbox.process.kill)
     killer.start()
     result = emulator.invoke(b"30")
     killer.join()
@@ -364,10 +366,10 @@ def test_ending_it_leaves_no_process(start_emulator: StartEmulator) -> None:
         "    subprocess.Popen(['sleep', '60'], process_group=0)"
     )
     emulator.invoke(b"{}")
-    session = emulator._process.pid
-    assert len(emulator_module._session(session)) == 3  # the emulator, the runtime, sleep
+    session = emulator._sandbox.process.pid
+    assert len(package_process._session(session)) == 3  # the emulator, the runtime, sleep
     emulator.close()
-    assert emulator_module._session(session) == []
+    assert package_process._session(session) == []
     emulator.close()
 
 
@@ -376,11 +378,11 @@ def test_ending_it_at_work_leaves_no_process(start_emulator: StartEmulator) -> N
     errors: list[str] = []
     at_work = threading.Thread(target=lambda: errors.append(emulator.invoke(b"30").function_error))
     at_work.start()
-    _wait_until(lambda: len(emulator_module._session(emulator._process.pid)) == 2)
+    _wait_until(lambda: len(package_process._session(emulator._sandbox.process.pid)) == 2)
     emulator.close()
     at_work.join(5)
     assert errors == ["Unhandled"]
-    assert emulator_module._session(emulator._process.pid) == []
+    assert package_process._session(emulator._sandbox.process.pid) == []
 
 
 def test_it_survives_the_thread_that_made_it(start_emulator: StartEmulator) -> None:
@@ -403,7 +405,7 @@ def test_killing_the_program_leaves_no_process(make_zip: MakeZip, tmp_path: Path
         )
     )
     program = (
-        "import sys; from pathlib import Path; from local_aws.emulator import invoke_zip\n"
+        "import sys; from pathlib import Path; from local_aws.package_process import invoke_zip\n"
         "invoke_zip(Path(sys.argv[1]), 'index.handler', {}, timeout_s=60,\n"
         "    log=lambda line: print(line, flush=True))"
     )
@@ -417,10 +419,10 @@ def test_killing_the_program_leaves_no_process(make_zip: MakeZip, tmp_path: Path
         assert parent.stdout
         assert any(line == "up\n" for line in parent.stdout)
         (emulator,) = _children(parent.pid)
-        assert len(emulator_module._session(emulator)) == 2
+        assert len(package_process._session(emulator)) == 2
         parent.send_signal(signal.SIGKILL)
         parent.wait(5)
-    _wait_until(lambda: not emulator_module._session(emulator))
+    _wait_until(lambda: not package_process._session(emulator))
 
 
 def test_a_port_that_another_program_takes_meanwhile_is_given_up_for_another(

@@ -14,7 +14,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from local_aws import emulator, invocation
+from local_aws import invocation, package_process
+from local_aws.emulator import PAYLOAD_LIMIT
 from local_aws.errors import PortTakenError
 from local_aws.runtime import machine_architecture
 from local_aws.server import LocalAws
@@ -453,7 +454,7 @@ def test_a_payload_that_is_no_json_is_refused(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("kind", "limit"),
     [
-        ("RequestResponse", emulator.PAYLOAD_LIMIT),
+        ("RequestResponse", PAYLOAD_LIMIT),
         ("Event", invocation.ASYNCHRONOUS_PAYLOAD_LIMIT),
     ],
 )
@@ -575,9 +576,9 @@ def test_stopping_it_leaves_no_process_and_no_files(make_zip: MakeZip, tmp_path:
         at_work.start()
         (pool,) = [pool for _, pool in local._invoker._pools.values()]
         _wait_until(lambda: len(pool._busy) == 1)
-        sessions = [environment._process.pid for environment in pool._busy]  # type: ignore[attr-defined]
+        sessions = [environment._sandbox.process.pid for environment in pool._busy]  # type: ignore[attr-defined]
     at_work.join(5)
-    assert [emulator._session(session) for session in sessions] == [[]]
+    assert [package_process._session(session) for session in sessions] == [[]]
     assert list(tmp_path.iterdir()) == []
 
 
