@@ -38,7 +38,7 @@ examples:
 
 exit codes: 0 done, 2 usage, 3 requirements, 4 lock, 5 resolution, 6 network, 7 hash, 8 wheel,
   9 source, 10 handler, 11 conflict, 12 size, 13 output, 14 tool, 15 imports, 16 verification,
-  130 interrupted; of diff also 1: they differ
+  17 docker, 130 interrupted; of diff also 1: they differ
 """
 
 _VERIFY_EXAMPLES = """\

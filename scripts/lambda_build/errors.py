@@ -15,7 +15,8 @@ LambdaBuildError                1  the root; never raised itself
 ├── OutputError                13  the result cannot be written
 ├── ToolError                  14  a program that the build needs is missing or failed
 ├── ImportsError               15  an import of the source would fail on Lambda
-└── VerificationError          16  an archive that somebody made would not work on Lambda
+├── VerificationError          16  an archive that somebody made would not work on Lambda
+└── DockerError                17  Docker is needed, and missing, silent or failed
 """
 
 from __future__ import annotations
@@ -133,3 +134,9 @@ class VerificationError(LambdaBuildError):
     """An archive that somebody made would not work on Lambda, or cannot be read."""
 
     exit_code = 16
+
+
+class DockerError(LambdaBuildError):
+    """Docker is needed, and it is missing, does not answer or failed."""
+
+    exit_code = 17
