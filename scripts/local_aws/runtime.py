@@ -21,7 +21,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lambda_build import uv
+from lambda_build.cache import Cache
 from lambda_build.errors import LambdaBuildError
+from lambda_build.images.emulator import provide_emulator
 from lambda_build.interpreters import find_interpreter
 from lambda_build.process import run
 
@@ -30,7 +32,6 @@ from local_aws.errors import RuntimeUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_EMULATOR_LOCK = Path(__file__).with_name("emulator.lock")
 _RUNTIME_LOCK = Path(__file__).with_name("runtime.lock")
 
 _RUNTIME_NAME = re.compile(r"python3\.(1[1-9]|[2-9]\d)")
@@ -91,7 +92,7 @@ def provide_runtime(runtime: str, architecture: str) -> Runtime:
     try:
         return Runtime(
             python=_environment(runtime.removeprefix("python"), architecture),
-            emulator=_emulator(architecture),
+            emulator=provide_emulator(architecture, Cache.default()),
         )
     except (LambdaBuildError, OSError) as error:
         raise RuntimeUnavailableError(
@@ -100,26 +101,7 @@ def provide_runtime(runtime: str, architecture: str) -> Runtime:
 
 
 def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("LAMBDA_BUILD_CACHE") or Path(home, "lambda-build"), "emulator")
-
-
-def _emulator(architecture: str) -> Path:
-    def make(aside: Path) -> None:
-        wheel = aside.with_name("wheel")
-        uv.install_target(
-            _EMULATOR_LOCK,
-            wheel,
-            python="{}.{}".format(*sys.version_info[:2]),
-            architecture=architecture,
-            no_deps=True,  # the 60 libraries of the SAM command line are of no use here
-        )
-        binary = wheel / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{architecture}"
-        shutil.copyfile(binary, aside)
-        aside.chmod(0o755)
-
-    digest = hashlib.sha256(_EMULATOR_LOCK.read_bytes()).hexdigest()[:16]
-    return _made_once(_cache() / f"aws-lambda-rie-{architecture}-{digest}", make)
+    return Cache.default().root / "emulator"
 
 
 def _environment(minor: str, architecture: str) -> Path:

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from lambda_build.images import emulator
 from lambda_build.interpreters import find_interpreter
 from local_aws import runtime
 from local_aws.errors import RuntimeUnavailableError
@@ -116,14 +117,14 @@ def test_what_cannot_be_fetched_names_the_cache_and_the_reason(
 ) -> None:
     lock = tmp_path / "emulator.lock"
     lock.write_text("aws-sam-cli==0.0.0 --hash=sha256:00\n")
-    monkeypatch.setattr(runtime, "_EMULATOR_LOCK", lock)
+    monkeypatch.setattr(emulator, "LOCK", lock)
     monkeypatch.setenv("LAMBDA_BUILD_CACHE", str(tmp_path / "cache"))
     with pytest.raises(RuntimeUnavailableError, match=r"cache/emulator: uv cannot install"):
         provide_runtime("python3.11", HERE)
 
 
-@pytest.mark.parametrize("name", ["emulator.lock", "runtime.lock"])
-def test_the_locks_name_no_host(name: str) -> None:
-    text = Path(runtime.__file__).with_name(name).read_text()
+@pytest.mark.parametrize("lock", [emulator.LOCK, runtime._RUNTIME_LOCK], ids=lambda lock: lock.name)
+def test_the_locks_name_no_host(lock: Path) -> None:
+    text = lock.read_text()
     assert "--hash=sha256:" in text
     assert "://" not in text
