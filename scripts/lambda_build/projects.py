@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def read_project(project: Project) -> ProjectTree:
 def project_wheel(
     tree: ProjectTree, target: Target, cache: Cache, index: Callable[[], Mapping[str, str]]
 ) -> Wheel:
-    """Return the wheel of a path requirement, built once for each state of its files.
+    """Return the wheel of a path requirement, built once for each target and state of its files.
 
     The backend runs in isolation, on a copy, so nothing is written into the project; `index` gives
     the variables that tell uv where to find it. Raises ToolError when it fails, WheelError when
@@ -52,13 +53,16 @@ def project_wheel(
     if tree.project.path.is_file():
         wheel = tree.project.path
         return _checked(read_wheel(wheel, wheel.name, tree.digest), target)
-    if (kept := kept_wheel(tree.digest, cache)) is not None:
+    # One with native code is another wheel for another Python or machine.
+    built_from = f"{tree.digest}\0{target}\0{target.glibc}"
+    digest = hashlib.sha256(built_from.encode()).hexdigest()
+    if (kept := kept_wheel(digest, cache)) is not None:
         return _fitting(kept, target)
     with temporary_folder() as folder:
         built = _build(tree, folder, index())
         # Before it is kept: what a backend makes may be broken as well.
-        _checked(read_wheel(built, built.name, tree.digest), target)
-        return keep_wheel(built, tree.digest, cache)
+        _checked(read_wheel(built, built.name, digest), target)
+        return keep_wheel(built, digest, cache)
 
 
 def _build(tree: ProjectTree, folder: Path, index: Mapping[str, str]) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from build.tiny import HANDLER, found_in, make_function, make_wheel
+from build.tiny import HANDLER, found_in, make_function, make_wheel, project_tree
 from lambda_build.build import package
 from lambda_build.cache import Cache, sha256_of
 from lambda_build.locking import lock_function
@@ -86,7 +86,8 @@ class Forks:
 def function(tmp_path: Path, wheels: Path) -> Function:
     make_wheel(wheels, "one", requires=["two"])
     make_wheel(wheels, "two")
-    made = make_function(tmp_path / "src", found_in("../wheels", "one"))
+    project_tree(tmp_path / "lib")  # so that what builds it is killed as well
+    made = make_function(tmp_path / "src", found_in("../wheels", "one", "../lib"))
     lock_function(made)
     return made
 

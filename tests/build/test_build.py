@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -53,7 +52,7 @@ from lambda_build.errors import (
 )
 from lambda_build.lock import read_lock
 from lambda_build.locking import lock_function
-from lambda_build.target import Architecture, Runtime
+from lambda_build.target import Architecture, Runtime, Target
 
 if TYPE_CHECKING:
     from lambda_build.function import Function
@@ -675,6 +674,26 @@ def test_a_project_that_does_not_build_is_refused_with_its_backends_words(
     assert "requirements.txt, line 1: ../lib" in message
 
 
+def test_a_project_with_native_code_is_built_anew_for_another_target(
+    tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_tree(tmp_path / "lib")
+    backend = tmp_path / "lib/backend.py"
+    asked = "os.environ['MADE_FOR']"
+    code = f"import os\nexec({backend.read_text()!r}.replace('py3-none-any', {asked}))\n"
+    backend.write_text(code)
+    function = make_function(tmp_path / "src", "../lib\n")
+    monkeypatch.setenv("MADE_FOR", "cp311-cp311-manylinux2014_x86_64")
+    package(function, tmp_path / "x.zip", cache)
+    newer = replace(function, target=Target.parse("python3.13", "x86_64"))
+    # The wheel of the first target is none for this one, and is not taken for it.
+    assert "cp311-cp311-manylinux2014_x86_64.whl does not run on python3.13" in refusal(
+        WheelError, newer, cache
+    )
+    monkeypatch.setenv("MADE_FOR", "cp313-cp313-manylinux2014_x86_64")
+    assert package(newer, tmp_path / "y.zip", cache).packages == {"proj": "1.0"}
+
+
 def test_a_project_required_by_a_project_must_be_named_too(tmp_path: Path, cache: Cache) -> None:
     project_tree(tmp_path / "inner", "inner")
     project_tree(tmp_path / "lib", dependencies=[f"inner @ file://{tmp_path}/inner"])
@@ -901,49 +920,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_artefact(
     assert tree_of(output.parent) == before
 
 
-# Builds at once, and builds that are killed
-
-
-def test_builds_at_once_give_one_artefact_and_no_error(
-    tmp_path: Path, two_wheels: Path, cache: Cache
-) -> None:
-    function = make_function(tmp_path / "src", found_in("../wheels", "one"))
-    lock_function(function)
-    output = tmp_path / "out" / "x.zip"
-    builds = [start(function, output) for _ in range(6)]
-    said = [running.communicate(timeout=120) for running in builds]
-    assert [running.returncode for running in builds] == [0] * 6, said
-    assert sum("built" in stdout for stdout, _ in said) == 1
-    alone = package(function, tmp_path / "alone.zip", Cache(root=tmp_path / "other"))
-    assert sha256_of(output) == sha256_of(alone.path)
-    assert sorted(path.name for path in output.parent.iterdir()) == ["x.manifest.json", "x.zip"]
-
-
-def test_after_builds_killed_at_any_moment_the_next_one_is_right(
-    tmp_path: Path, two_wheels: Path, cache: Cache
-) -> None:
-    project_tree(tmp_path / "lib")
-    text = found_in("../wheels", "one", "../lib")
-    function = make_function(tmp_path / "src", text)
-    lock_function(function)
-    output = tmp_path / "out" / "x.zip"
-    good = sha256_of(package(function, tmp_path / "good.zip", Cache(root=tmp_path / "o")).path)
-    chance = random.Random(7)  # noqa: S311 - moments, no secrets
-    killed = 0
-    for _ in range(15):
-        running = start(function, output)
-        time.sleep(chance.uniform(0.05, 0.8))  # the moment is what is tested
-        os.killpg(running.pid, signal.SIGKILL)
-        running.communicate(timeout=60)
-        killed += running.returncode == -signal.SIGKILL
-        if output.exists():
-            assert sha256_of(output) == good
-            output.unlink()
-            shutil.rmtree(cache.root, ignore_errors=True)
-    assert killed
-    package(function, output, cache)
-    assert sha256_of(output) == good
-    assert sorted(path.name for path in output.parent.iterdir()) == ["x.manifest.json", "x.zip"]
+# Builds that are interrupted (at once, and killed: test_at_once)
 
 
 @pytest.mark.parametrize(
