@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 
 import local_aws
 from docker_engine import NoDockerError, require, run
+from lambda_build.images import emulator
 from local_aws.runtime import machine_architecture, provide_runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from docker_engine import Engine
 
@@ -137,8 +138,8 @@ def _stand_ins(on: Engine) -> Path:
     return archive
 
 
-def _runtime_locks() -> Iterator[Path]:
-    return Path(str(local_aws.__file__)).parent.glob("*.lock")
+def _runtime_locks() -> list[Path]:
+    return [emulator.LOCK, *Path(str(local_aws.__file__)).parent.glob("*.lock")]
 
 
 def _make_stand_ins(on: Engine, archive: Path, certificates: bytes) -> None:

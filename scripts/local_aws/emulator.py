@@ -14,6 +14,7 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import os
 import re
 import socket
 import threading
@@ -51,6 +52,7 @@ class Function:
     version: str = "$LATEST"
     memory_mb: int = 128
     timeout_s: int = 3
+    ephemeral_storage_mb: int = 512
     region: str = "us-east-1"
     log_group: str = ""
     log_format: str = "Text"
@@ -315,6 +317,34 @@ class _Output:
         self._lines.append(line)
         for part in line.split("\n"):
             self._log(part)
+
+
+def environment_defaults() -> dict[str, str]:
+    """Return the variables that Lambda sets and a function may replace, on any file system."""
+    no_proxy = [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]
+    return {
+        "NO_PROXY": ",".join(name for name in no_proxy if name),
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "TZ": ":UTC",
+    }
+
+
+def reserved_variables(function: Function) -> dict[str, str]:
+    """Return the variables that a function cannot replace: "Defined runtime environment …"."""
+    return {
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout_s),  # for the emulator
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_FORMAT": function.log_format,
+        "AWS_LAMBDA_LOG_LEVEL": function.log_level,
+        "AWS_REGION": function.region,
+    }
 
 
 def new_log_stream(function: Function) -> str:

@@ -4,6 +4,9 @@ LocalAwsError                    the root; never raised itself
 ├── RuntimeUnavailableError      this machine cannot run a function of that kind
 ├── PackageError                 a function's archive cannot be unpacked
 ├── EmulatorError                the emulator does not start
+├── DockerUnavailableError       no Docker engine answers
+├── ImageError                   a function's container image cannot be had
+├── RegistryError                the container registry does not start, or does not answer
 ├── PayloadTooLargeError         an event is larger than Lambda accepts
 ├── TooManyRequestsError         every environment that a function may have is busy
 ├── PortTakenError               another program listens on a port that was asked for
@@ -29,6 +32,18 @@ class PackageError(LocalAwsError):
 
 class EmulatorError(LocalAwsError):
     """The emulator does not start."""
+
+
+class DockerUnavailableError(LocalAwsError):
+    """No Docker engine answers."""
+
+
+class ImageError(LocalAwsError):
+    """A function's container image cannot be had."""
+
+
+class RegistryError(LocalAwsError):
+    """The container registry does not start, or does not answer."""
 
 
 class PayloadTooLargeError(LocalAwsError):

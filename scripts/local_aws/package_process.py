@@ -17,7 +17,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from local_aws.emulator import Emulator, Function, Result, new_log_stream, start
+from local_aws.emulator import (
+    Emulator,
+    Function,
+    Result,
+    environment_defaults,
+    new_log_stream,
+    reserved_variables,
+    start,
+)
 from local_aws.package import Package, unpack
 from local_aws.runtime import Runtime, provide_runtime
 from local_aws.spawn import spawn
@@ -169,31 +177,18 @@ def _environment(
     network = {name: os.environ[name] for name in _FROM_THE_MACHINE if name in os.environ}
     defaults = {
         **network,
-        "NO_PROXY": _joined(",", os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"),
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_SESSION_TOKEN": "local",
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **environment_defaults(),
         "HOME": str(temporary),
         "LANG": "en_US.UTF-8",
         "LD_LIBRARY_PATH": _joined(":", package.task, package.task / "lib", opt / "lib"),
         "PATH": _joined(":", runtime.python.parent, "/usr/local/bin:/usr/bin:/bin", opt / "bin"),
         "TMPDIR": str(temporary),
-        "TZ": ":UTC",
     }
     reserved = {
+        **reserved_variables(function),
         "PYTHONPATH": _joined(":", function.variables.get("PYTHONPATH"), *layers),
         "_HANDLER": function.handler,
-        "AWS_DEFAULT_REGION": function.region,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-        "AWS_LAMBDA_FUNCTION_NAME": function.name,
-        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout_s),  # for the emulator
-        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_FORMAT": function.log_format,
-        "AWS_LAMBDA_LOG_LEVEL": function.log_level,
-        "AWS_REGION": function.region,
         "LAMBDA_RUNTIME_DIR": str(runtime.python.parent.parent),
         "LAMBDA_TASK_ROOT": str(package.task),
     }

@@ -37,7 +37,7 @@ _RUNTIME_LOCK = Path(__file__).with_name("runtime.lock")
 _RUNTIME_NAME = re.compile(r"python3\.(1[1-9]|[2-9]\d)")
 
 # Lambda's names for machines, by the kernel's.
-_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +51,18 @@ class Runtime:
 def machine_architecture() -> str:
     """Return Lambda's name for this machine (`x86_64`, `arm64`), or the kernel's if it has none."""
     machine = platform.machine().lower()
-    return _ARCHITECTURES.get(machine, machine)
+    return ARCHITECTURES.get(machine, machine)
+
+
+def other_machine(architecture: str) -> str | None:
+    """Return why this machine cannot run what was built for that one, and what to do, or None."""
+    here = machine_architecture()
+    if architecture == here:
+        return None
+    return (
+        f"the function is built for {architecture} and this machine is {here}: "
+        f'deploy it with architecture = "{here}" to run it here'
+    )
 
 
 def obstacle(runtime: str, architecture: str) -> str | None:
@@ -64,12 +75,8 @@ def obstacle(runtime: str, architecture: str) -> str | None:
             "functions run here in AWS's Runtime Interface Emulator, which is a Linux program: "
             "run the local AWS on Linux, or in a Linux container or virtual machine"
         )
-    here = machine_architecture()
-    if architecture != here:
-        return (
-            f"the function is built for {architecture} and this machine is {here}: "
-            f'deploy it with architecture = "{here}" to run it here'
-        )
+    if reason := other_machine(architecture):
+        return reason
     if not _RUNTIME_NAME.fullmatch(runtime):
         return f"functions run here from python3.11 on, and the function's runtime is {runtime!r}"
     minor = runtime.removeprefix("python")
@@ -97,6 +104,16 @@ def provide_runtime(runtime: str, architecture: str) -> Runtime:
     except (LambdaBuildError, OSError) as error:
         raise RuntimeUnavailableError(
             f"what {runtime} functions run in cannot be brought into {_cache()}: {error}"
+        ) from error
+
+
+def emulator_alone(architecture: str) -> Path:
+    """Return the emulator for functions that bring their own runtime; as above."""
+    try:
+        return provide_emulator(architecture, Cache.default())
+    except (LambdaBuildError, OSError) as error:
+        raise RuntimeUnavailableError(
+            f"the Runtime Interface Emulator cannot be brought into {_cache()}: {error}"
         ) from error
 
 

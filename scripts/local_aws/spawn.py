@@ -20,12 +20,14 @@ def spawn(
     stderr: Path,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    merged: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own and return its process, whose stdout is a pipe.
 
     `environment` is all of its environment (default: this process's); `stderr` is appended to.
+    `merged` sends what would go there to stdout too.
     """
-    return _parent().submit(_spawn, words, stderr, cwd, environment).result()
+    return _parent().submit(_spawn, words, stderr, cwd, environment, merged=merged).result()
 
 
 @cache
@@ -41,6 +43,8 @@ def _spawn(
     stderr: Path,
     cwd: Path | None,
     environment: Mapping[str, str] | None,
+    *,
+    merged: bool,
 ) -> subprocess.Popen[bytes]:
     with stderr.open("ab") as said:
         return subprocess.Popen(
@@ -49,7 +53,7 @@ def _spawn(
             env=None if environment is None else dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=subprocess.STDOUT if merged else said,
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509  it calls prctl and nothing else
         )

@@ -1,0 +1,154 @@
+"""Containers that run in the Docker engine that answers, for as long as this process does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from lambda_build.docker import docker
+from lambda_build.errors import DockerError
+
+from local_aws.errors import DockerUnavailableError, ImageError
+from local_aws.runtime import ARCHITECTURES
+from local_aws.spawn import spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+_ASK_S = 20
+_PULL_S = 600
+_END_S = 20
+
+# Waits for its stdin to be closed, which the kernel does for a process that is killed, and then
+# ends what that process has left running. Again, for one that was being made meanwhile.
+_REAPER = """\
+cat >/dev/null
+for again in 1 2; do
+    containers=$(docker ps --all --quiet --filter "label=$1")
+    [ -z "$containers" ] || docker rm --force $containers
+done
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFacts:
+    """What an image says of itself: what it starts, and for which machine it was made."""
+
+    architecture: str
+    entry_point: tuple[str, ...]
+    command: tuple[str, ...]
+
+
+class Docker:
+    """The engine that answers, from `__enter__` to `__exit__`.
+
+    Every container that was started through it has ended afterwards, also when this process is
+    killed.
+    """
+
+    def __init__(self) -> None:
+        self._label = f"local-aws={uuid.uuid4().hex}"
+
+    def __enter__(self) -> Self:
+        """Raises DockerUnavailableError when no engine answers."""
+        if reason := obstacle():
+            raise DockerUnavailableError(reason)
+        self._reaper = subprocess.Popen(
+            ["/bin/sh", "-c", _REAPER, "local-aws-reaper", self._label],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # out of reach of the terminal's Ctrl-C
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._reaper.stdin:
+            self._reaper.stdin.close()
+        try:
+            self._reaper.wait(_END_S)
+        except subprocess.TimeoutExpired:  # the engine hangs
+            self._reaper.kill()
+            self._reaper.wait()
+
+    def bring(self, uri: str) -> ImageFacts:
+        """Return what the image says of itself; the first call takes it from its registry.
+
+        Raises ImageError.
+        """
+        try:
+            return self._bring(uri)
+        except DockerError as error:
+            raise ImageError(f"the image {uri} cannot be had: {error}") from error
+
+    def _bring(self, uri: str) -> ImageFacts:
+        # A tag may have moved since; what a digest names is always the same.
+        found = self._inspect(uri) if "@sha256:" in uri else None
+        if found is None:
+            pulled = docker("pull", "--quiet", uri, timeout_s=_PULL_S)
+            found = self._inspect(uri)
+            if pulled.returncode or found is None:
+                raise ImageError(
+                    f"the image {uri} cannot be had from its registry: {_last_line(pulled)}\n"
+                    "Deploy the function again, so that it is pushed again"
+                )
+        return found
+
+    def start(
+        self, name: str, arguments: Sequence[str], *, stderr: Path, merged: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """Start `docker run` and return its process, which prints what the container prints.
+
+        `arguments` are its options, the image and the arguments for that; `stderr` and `merged`
+        are as for `spawn`.
+        """
+        options = ("--rm", "--network=host", "--name", name, "--label", self._label)
+        return spawn(["docker", "run", *options, *arguments], stderr=stderr, merged=merged)
+
+    def end(self, name: str) -> None:
+        """End a container, whether it still runs or not; does not wait for `start`'s process."""
+        with suppress(DockerError):  # the engine is gone, and its containers with it
+            docker("rm", "--force", name, timeout_s=_END_S)
+
+    def _inspect(self, uri: str) -> ImageFacts | None:
+        ended = docker("image", "inspect", uri, timeout_s=_ASK_S)
+        if ended.returncode:
+            return None
+        image = json.loads(ended.stdout)[0]
+        machine = str(image.get("Architecture", ""))
+        return ImageFacts(
+            architecture=ARCHITECTURES.get(machine, machine),
+            entry_point=tuple(image["Config"].get("Entrypoint") or ()),
+            command=tuple(image["Config"].get("Cmd") or ()),
+        )
+
+
+def obstacle() -> str | None:
+    """Return why no container can run here and what to do, or None if an engine answers."""
+    if sys.platform != "linux":
+        return (
+            "containers are run here by the Runtime Interface Emulator, which is a Linux program: "
+            "run the local AWS on Linux"
+        )
+    try:
+        asked = docker("version", "--format", "{{.Server.Version}}", timeout_s=_ASK_S)
+    except DockerError as error:
+        return str(error)
+    return f"Docker does not answer: {_last_line(asked)}" if asked.returncode else None
+
+
+def _last_line(ended: subprocess.CompletedProcess[str]) -> str:
+    lines = f"{ended.stdout}\n{ended.stderr}".strip().splitlines()
+    return lines[-1] if lines else "docker said nothing"
