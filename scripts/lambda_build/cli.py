@@ -222,13 +222,19 @@ def _package(options: argparse.Namespace) -> None:
 
 
 def _lock(options: argparse.Namespace) -> None:
-    from lambda_build.locking import fallen_back, lock_function  # noqa: PLC0415 - --help needs none of it
+    from lambda_build.locking import (  # noqa: PLC0415 - --help needs none of it
+        built_later,
+        fallen_back,
+        lock_function,
+    )
 
     for function in _functions(options):
         path, lock, old = lock_function(function, upgrade=options.upgrade)
         print(f"{path}: {_changes(lock, old)}")
         for line in fallen_back(function, lock, old, upgrade=options.upgrade):
             print(f"  {line}")
+        for line in built_later(lock):
+            _say(f"{_yellow('warning:')} {function.name}: {line}")
 
 
 def _terraform(_: argparse.Namespace) -> None:

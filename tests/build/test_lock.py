@@ -12,6 +12,7 @@ import pytest
 from build.tiny import make_wheel, write_tree
 from lambda_build.errors import LockError
 from lambda_build.lock import Lock, Pin, check_lock, lock_command, lock_path, read_lock
+from lambda_build.locking import built_later
 from lambda_build.requirements import read_requirements
 from lambda_build.target import Architecture, Runtime, Target
 from uv import find_uv_bin
@@ -177,3 +178,17 @@ def test_the_command_that_makes_a_lock_names_its_file_and_its_target() -> None:
         tool, _, said = lock_command(Path(path)).partition(" lock ")
         assert said == words
         assert Path(tool.removeprefix("python3 ")).is_file()
+
+
+def test_a_lock_says_what_has_no_wheel_and_is_built_later() -> None:
+    wheel = Pin(name="one", version="1.0", sha256="a" * 64, filename="one-1.0-py3-none-any.whl")
+    source = Pin(name="two", version="2.0", sha256="b" * 64, filename="two-2.0.tar.gz")
+    lock = Lock(
+        target="python3.11-x86_64",
+        glibc="2.26",
+        requirements_name="requirements.txt",
+        requirements_digest="c" * 64,
+        pins=(wheel, source),
+    )
+    [said] = built_later(lock)
+    assert said.startswith("two 2.0 is published as source only")
