@@ -24,6 +24,9 @@ check_if_there() {
 check ruff check --quiet .
 check ruff format --quiet --check .
 check mypy --no-error-summary
+for index in backend/*/index.py; do
+    check mypy --no-error-summary "$index"
+done
 check_if_there terraform fmt -check -recursive terraform
 check shellcheck scripts/*.sh .ci/run
 check zizmor --quiet --offline --no-progress .github/workflows
