@@ -5,6 +5,7 @@ SHELL := /bin/sh
 
 VENV := .venv/bin
 FUNCTION ?=
+CSV ?=
 ENVIRONMENT ?=
 BENCH ?=
 TERRAFORM := terraform -chdir=terraform
@@ -18,6 +19,7 @@ help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  FUNCTION=chat         one function instead of all (package, lock, upgrade)"
+	@echo "  CSV=urls.csv          labelled URLs: columns url and label (train)"
 	@echo "  ENVIRONMENT=prod      terraform/environments/prod.tfvars (plan, apply, destroy)"
 	@echo "  BENCH=--quick         one repetition of one workload (bench-build)"
 
@@ -56,6 +58,10 @@ lock: setup ## Write down which versions answer requirements.txt, with their has
 .PHONY: upgrade
 upgrade: setup ## The same, with the newest versions
 	@$(VENV)/lambda-build lock --upgrade $(FUNCTION)
+
+.PHONY: train
+train: setup ## Train inference's model anew; its data is fetched with npm, or is your CSV
+	@cd backend/inference && $(CURDIR)/$(VENV)/python -m training $(if $(CSV),--csv "$(abspath $(CSV))")
 
 # AWS: these use your credentials
 
