@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lambda_build.errors import UsageError
@@ -11,19 +11,23 @@ from lambda_build.provided import read_provided
 from lambda_build.target import Architecture, Runtime, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 DESCRIPTION_FILE = "function.json"
 _KEYS = {
     *("description", "runtime", "architecture", "handler", "dependencies"),
-    *("provided", "requirements"),
+    *("provided", "requirements", "base_image", "glibc"),
 }
+_CARRIED = ("zip", "image")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Function:
-    """A function to be packaged; `requirements` is None when it has none."""
+    """A function to be packaged; `requirements` is None when it has none.
+
+    A target with a base makes it a container image; without one it is a ZIP.
+    """
 
     name: str
     source: Path
@@ -41,10 +45,7 @@ def read_function(folder: Path) -> Function:
     """
     file = folder / DESCRIPTION_FILE
     described = _described(file)
-    target = Target.parse(
-        described.get("runtime", Runtime.PYTHON3_11),
-        described.get("architecture", Architecture.X86_64),
-    )
+    target = _target(folder, described)
     return Function(
         name=folder.name,
         source=folder,
@@ -55,7 +56,7 @@ def read_function(folder: Path) -> Function:
     )
 
 
-def folder_function(
+def folder_function(  # noqa: PLR0913 - as many as the command line has
     folder: Path,
     *,
     requirements: Path | None,
@@ -64,15 +65,23 @@ def folder_function(
     architecture: str | None,
     handler: str | None,
     provided: Sequence[str] = (),
+    base_image: str | None = None,
+    glibc: str | None = None,
 ) -> Function:
-    """Return any folder as a function: what is not given is as its function.json says, if any."""
-    described = (
-        _described(folder / DESCRIPTION_FILE) if (folder / DESCRIPTION_FILE).exists() else {}
-    )
+    """Return any folder as a function: what is not given is as its function.json says, if any.
+
+    With a base image (`""`: AWS's own), or the glibc of one, it is a container image.
+    """
+    described = _described_if_any(folder)
     found = requirements or _requirements(folder, described)
-    target = Target.parse(
-        runtime or described.get("runtime", Runtime.PYTHON3_11),
-        architecture or described.get("architecture", Architecture.X86_64),
+    given = {
+        "runtime": runtime,
+        "architecture": architecture,
+        "base_image": base_image,
+        "glibc": glibc,
+    }
+    target = _target(
+        folder, described, **{key: value for key, value in given.items() if value is not None}
     )
     where = "--provided" if provided else str(folder / DESCRIPTION_FILE)
     return Function(
@@ -108,10 +117,60 @@ def find_functions(project: Path, names: list[str]) -> list[Function]:
     return [read_function(folders[name]) for name in names or folders]
 
 
+def image_target(
+    folder: Path, runtime: str, architecture: str, *, base_image: str, glibc: str | None = None
+) -> Target:
+    """Return what the image of a folder's function is built for, on a base ("": AWS's own)."""
+    given = {} if glibc is None else {"glibc": glibc}
+    return _target(
+        folder,
+        _described_if_any(folder),
+        runtime=runtime,
+        architecture=architecture,
+        base_image=base_image,
+        **given,
+    )
+
+
+def _target(folder: Path, described: Mapping[str, Any], **given: str) -> Target:
+    """Return what a function is built for: what is given counts, then what is described."""
+    said = {**described, **given}
+    target = Target.parse(
+        said.get("runtime", Runtime.PYTHON3_11), said.get("architecture", Architecture.X86_64)
+    )
+    file = folder / DESCRIPTION_FILE
+    if described.get("dependencies") != "image" and not {"base_image", "glibc"} & given.keys():
+        for key in ("base_image", "glibc"):
+            if key in described:
+                raise UsageError(
+                    f"{file}: {key} is for a container image; say so in the same file:\n"
+                    '    "dependencies": "image"'
+                )
+        return target
+    # Imported here: a no-op of a ZIP needs none of it.
+    from lambda_build.images.base import default_base, read_base  # noqa: PLC0415
+
+    default = default_base(target.runtime)
+    base = read_base(
+        said.get("base_image") or default,
+        target.runtime,
+        like=described.get("base_image") or default,
+        glibc=said.get("glibc", ""),
+        where=str(file),
+        dockerfile=folder / "Dockerfile",
+    )
+    return replace(target, base=base)
+
+
 def _requirements(folder: Path, described: dict[str, Any]) -> Path | None:
     """Return the file that a function asks for packages in; None when it has none."""
     name = described.get("requirements", "requirements.txt")
     return folder / name if name else None
+
+
+def _described_if_any(folder: Path) -> dict[str, Any]:
+    file = folder / DESCRIPTION_FILE
+    return _described(file) if file.exists() else {}
 
 
 def _described(file: Path) -> dict[str, Any]:
@@ -132,6 +191,10 @@ def _described(file: Path) -> dict[str, Any]:
         raise UsageError(
             f"{file} has the unknown key {unknown[0]}; known are {', '.join(sorted(_KEYS))}"
         )
-    if described.get("dependencies", "zip") != "zip":
-        raise UsageError(f'{file}: dependencies are carried in the "zip", and nothing else yet')
+    carried = described.get("dependencies", "zip")
+    if carried not in _CARRIED:
+        raise UsageError(
+            f"{file}: dependencies are carried in the {' or the '.join(map(repr, _CARRIED))}, "
+            f"and not in {carried!r}"
+        )
     return described

@@ -36,6 +36,9 @@ _TOOL = Path(__file__).parents[1] / "run_lambda_build.py"
 _HEADER = "# Made by lambda-build from {name}; after changing that, run: make lock"
 _TARGET = re.compile(r"^# target: (?P<target>\S+), glibc (?P<glibc>\S+)$", re.MULTILINE)
 _REQUIREMENTS = re.compile(r"^# requirements: sha256:(?P<digest>[0-9a-f]{64})$", re.MULTILINE)
+_LOCK_NAME = re.compile(
+    r"(?P<stem>.+)\.(?P<runtime>python3\.\d+)-(?P<architecture>[^-]+)(?:-glibc(?P<glibc>.+))?\.lock"
+)
 _PIN = re.compile(
     r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+) --hash=sha256:(?P<sha256>[0-9a-f]{64})"
     r"  # (?P<filename>\S+\.(?:whl|tar\.gz|zip))$"
@@ -90,7 +93,9 @@ class Lock:
 def lock_path(requirements: Path, target: Target) -> Path:
     """Return where the lock of a requirements file for a target stands.
 
-    `requirements.txt` → `requirements.python3.11-x86_64.lock`.
+    `requirements.txt` → `requirements.python3.11-x86_64.lock`. An image whose glibc is not that
+    under the runtime has a lock of its own, `requirements.python3.11-x86_64-glibc2.34.lock`: the
+    two take other wheels, and a function that is carried both ways needs both.
     """
     return requirements.with_name(f"{requirements.stem}.{target}.lock")
 
@@ -174,17 +179,19 @@ def lock_command(path: Path) -> str:
 
     It needs nothing installed: a module's user has no lambda-build and no Makefile.
     """
-    stem, _, rest = path.name.partition(".python3")
-    runtime, _, architecture = f"python3{rest.removesuffix('.lock')}".rpartition("-")
+    match = _LOCK_NAME.fullmatch(path.name)
+    stem, runtime, architecture, glibc = match.groups() if match else (path.stem, "", "", None)
     words = ["python3", os.path.relpath(_TOOL), "lock", "--source", os.fspath(path.parent)]
     if stem != "requirements":
         suffix = "toml" if stem == "pyproject" else "txt"
         words += ["--requirements", os.fspath(path.with_name(f"{stem}.{suffix}"))]
     default = Target()
-    if runtime != default.runtime:
+    if runtime not in {"", default.runtime}:
         words += ["--runtime", runtime]
-    if architecture != default.architecture:
+    if architecture not in {"", default.architecture}:
         words += ["--architecture", architecture]
+    if glibc:
+        words += ["--glibc", glibc]
     return shlex.join(words)
 
 

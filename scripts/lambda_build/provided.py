@@ -74,18 +74,23 @@ def read_provided(names: Iterable[str], target: Target, where: str) -> tuple[str
     UsageError when the runtime holds no such package; `layer:NAME` is one that a layer brings,
     which nobody can look up.
     """
-    held = RUNTIME_PACKAGES[target.runtime]
+    held = _held(target)
     read = set()
     for name in names:
+        if target.base is not None and name.startswith(LAYER):
+            raise UsageError(f"{where} declares {name!r} as provided, and images have no layers")
         if name.startswith(LAYER) and len(name) > len(LAYER):
             read.add(LAYER + str(canonicalize_name(name.removeprefix(LAYER))))
             continue
         if canonicalize_name(name) not in held:
             raise UsageError(
-                f"{where} declares {name!r} as provided, and {target.runtime} does not hold it. "
-                f"It holds (as of {LISTED_ON}): {', '.join(sorted(held))}.\n"
+                f"{where} declares {name!r} as provided, and {target.system} does not hold it. "
+                f"It holds (as of {LISTED_ON}): {', '.join(sorted(held)) or 'nothing'}.\n"
                 "Add it to the requirements; or, where a layer brings it, name it so:\n"
                 f'    "{LAYER}{name}"'
+                if target.base is None
+                else f"{where} declares {name!r} as provided, and nothing tells that the base "
+                f"image {target.system} holds it.\nAdd it to the requirements."
             )
         read.add(str(canonicalize_name(name)))
     return tuple(sorted(read))
@@ -93,7 +98,13 @@ def read_provided(names: Iterable[str], target: Target, where: str) -> tuple[str
 
 def runtime_modules(target: Target) -> frozenset[str]:
     """Return the top-level modules of everything that the runtime holds."""
-    return frozenset(_modules_of(RUNTIME_PACKAGES[target.runtime]))
+    return frozenset(_modules_of(_held(target)))
+
+
+def _held(target: Target) -> frozenset[str]:
+    """Return what the runtime holds; so does AWS's image of it, and no other image."""
+    has_runtime = target.base is None or target.base.is_runtime
+    return RUNTIME_PACKAGES[target.runtime] if has_runtime else frozenset()
 
 
 def module_package(module: str) -> str | None:

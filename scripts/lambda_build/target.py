@@ -31,10 +31,14 @@ class Architecture(StrEnum):
     ARM64 = "arm64"
 
 
-# The glibc of the operating system under each runtime: python3.11 runs on Amazon Linux 2,
+AMAZON_LINUX_2_GLIBC = "2.26"
+AMAZON_LINUX_2023_GLIBC = "2.34"
+
+# The glibc under each runtime, and in AWS's image of it: python3.11 runs on Amazon Linux 2,
 # python3.12 and later on Amazon Linux 2023.
-_GLIBC_MINOR = {Runtime.PYTHON3_11: 26}
-_AMAZON_LINUX_2023_GLIBC_MINOR = 34
+RUNTIME_GLIBC = dict.fromkeys(Runtime, AMAZON_LINUX_2023_GLIBC) | {
+    Runtime.PYTHON3_11: AMAZON_LINUX_2_GLIBC
+}
 
 _MACHINES = {Architecture.X86_64: "x86_64", Architecture.ARM64: "aarch64"}
 
@@ -57,12 +61,27 @@ _LEGACY_PLATFORMS = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
 _UV_GLIBC_MINORS = (34, 28, 17)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """The image that an image function is built on: it brings the operating system."""
+
+    reference: str
+    glibc: str
+    # AWS's image of the runtime: it has what the runtime has, the runtime's client first of all.
+    is_runtime: bool = False
+    # Whose libraries are known; else a library that is not there is for the image's maker to know.
+    is_amazon_linux: bool = False
+    # The words of the function's own Dockerfile, which may install libraries; None: there is none.
+    dockerfile: frozenset[str] | None = None
+
+
 @dataclass(frozen=True, slots=False, kw_only=True)
 class Target:
-    """A Lambda runtime on an architecture."""
+    """A Lambda runtime on an architecture; of an image, that Python on the image's base."""
 
     runtime: Runtime = Runtime.PYTHON3_11
     architecture: Architecture = Architecture.X86_64
+    base: Base | None = None
 
     @classmethod
     def parse(cls, runtime: str, architecture: str) -> Target:
@@ -73,7 +92,15 @@ class Target:
         )
 
     def __str__(self) -> str:
-        return f"{self.runtime}-{self.architecture}"
+        # An image's system may be newer than the one under the runtime, and take newer wheels: then
+        # it is a target of its own, with a lock beside that of the same runtime in a ZIP.
+        other = "" if self.glibc == self._runtime_glibc else f"-glibc{self.glibc}"
+        return f"{self.runtime}-{self.architecture}{other}"
+
+    @property
+    def system(self) -> str:
+        """What brings the operating system, in words: the runtime, or an image."""
+        return self.runtime if self.base is None else self.base.reference
 
     @property
     def python(self) -> str:
@@ -92,8 +119,8 @@ class Target:
 
     @property
     def glibc(self) -> str:
-        """The runtime's glibc, e.g. `2.26`."""
-        return f"2.{self._glibc_minor}"
+        """The glibc of the runtime, or of an image's own system, e.g. `2.26`."""
+        return self._runtime_glibc if self.base is None else self.base.glibc
 
     @property
     def uv_platform(self) -> str:
@@ -133,8 +160,12 @@ class Target:
         return {tag: rank for rank, tag in reversed(list(enumerate(tags)))}
 
     @property
+    def _runtime_glibc(self) -> str:
+        return RUNTIME_GLIBC[self.runtime]
+
+    @property
     def _glibc_minor(self) -> int:
-        return _GLIBC_MINOR.get(self.runtime, _AMAZON_LINUX_2023_GLIBC_MINOR)
+        return int(self.glibc.removeprefix("2."))
 
     def _platforms(self) -> list[str]:
         oldest = _OLDEST_GLIBC_MINOR[self.architecture]

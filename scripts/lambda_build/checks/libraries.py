@@ -13,6 +13,7 @@ import os
 import posixpath
 import re
 import shutil
+import sys
 import tempfile
 import zipfile
 from collections import defaultdict
@@ -204,7 +205,14 @@ def check_libraries(
 
 def _provided(target: Target) -> _Provided:
     # glibc tells the two apart, and image functions may choose another system than ZIPs have.
-    return _AMAZON_LINUX_2 if _number(target.glibc) < (2, 34) else _AMAZON_LINUX_2023
+    known = _AMAZON_LINUX_2 if _number(target.glibc) < (2, 34) else _AMAZON_LINUX_2023
+    if target.base is None or target.base.is_amazon_linux:
+        return known
+    # Of another system it is assumed that it has what is common; how new, nothing tells.
+    newest = dict.fromkeys(known.perhaps, (sys.maxsize,))
+    return _Provided(
+        name=target.system, libraries=_COMMON_LIBRARIES, surely=known.surely, perhaps=newest
+    )
 
 
 def _machine(target: Target) -> int:
@@ -355,7 +363,7 @@ def _of_another_kind(
             native,
             code="musl",
             cause=(
-                f"{native} needs the C library musl, which Alpine Linux has; {target.runtime} has "
+                f"{native} needs the C library musl, which Alpine Linux has; {target.system} has "
                 f"glibc {target.glibc}."
             ),
             next_step=f"Use a build of it for manylinux on {target.architecture}.",
@@ -427,7 +435,23 @@ class _Package:
     def has(self, library: str) -> bool:
         """Return whether the runtime has a library."""
         python = f"libpython{self.target.python}.so"
-        return library in self.provided.libraries or library.startswith(python)
+        return (
+            library in self.provided.libraries
+            or library.startswith(python)
+            or self._is_installed(library)
+        )
+
+    @property
+    def may_install(self) -> bool:
+        """Whether a Dockerfile of the function's own may install what nobody knows of."""
+        return self.target.base is not None and self.target.base.dockerfile is not None
+
+    def _is_installed(self, library: str) -> bool:
+        """Return whether the Dockerfile names a library's package: libgomp brings libgomp.so.1."""
+        words = (self.target.base.dockerfile if self.target.base else None) or frozenset()
+        # Debian's package has the library's number as well: libgomp1.
+        named = re.compile(rf"{re.escape(library.partition('.so')[0])}[\d.-]*")
+        return any(named.fullmatch(word) for word in words)
 
 
 def _too_new(package: _Package) -> Iterator[Finding]:
@@ -486,17 +510,21 @@ def _padded(number: tuple[int, ...], like: tuple[int, ...]) -> tuple[int, ...]:
 
 def _what_is_there(kind: str, severity: Severity, package: _Package) -> str:
     if kind == "GLIBC":
-        return f"{package.target.runtime} has glibc {package.target.glibc}"
+        return f"{package.target.system} has glibc {package.target.glibc}"
     has = f"{kind}_{'.'.join(map(str, package.provided.surely[kind]))}"
     if severity is Severity.WARNING and package.provided.perhaps != package.provided.surely:
         return (
             f"not every {package.provided.name} under {package.target.runtime} has more than {has}"
+            if package.target.base is None
+            else f"not every {package.provided.name} has more than {has}"
         )
-    return f"{package.target.runtime} has no more than {has}"
+    return f"{package.target.system} has no more than {has}"
 
 
 def _newer_runtime(target: Target) -> str:
     newer = _number(target.glibc) < (2, 34)
+    if target.base is not None:
+        return ", or a base image with a newer glibc: Amazon Linux 2023 has 2.34" if newer else ""
     return ", or a newer runtime: python3.12 and later have glibc 2.34" if newer else ""
 
 
@@ -522,13 +550,10 @@ def _missing(package: _Package) -> Iterator[Finding]:
             severity=_harm(origin, natives, broken, package),
             others=sorted(others),
             cause=(
-                f"{natives[0]} needs {needed[0]}, which neither {package.target.runtime} nor the "
+                f"{natives[0]} needs {needed[0]}, which neither {package.target.system} nor the "
                 f"package has{_likewise(needed[1:])}."
             ),
-            next_step=(
-                f"{_alternative(origin)}Put the library into the source, in lib/, where Lambda "
-                "looks for it; or use a build or version that brings it along."
-            ),
+            next_step=f"{_alternative(origin)}{_ways_to_bring(package)}",
         )
     for native, library in elsewhere:
         yield _finding(
@@ -541,6 +566,20 @@ def _missing(package: _Package) -> Iterator[Finding]:
             ),
             next_step="Move it to the package's top or into lib/, or link with -rpath '$ORIGIN/…'.",
         )
+
+
+def _ways_to_bring(package: _Package) -> str:
+    if package.target.base is None:
+        return (
+            "Put the library into the source, in lib/, where Lambda looks for it; or use a build "
+            "or version that brings it along."
+        )
+    if package.may_install:
+        return "See that the Dockerfile installs it, and name its package there (libgomp, say)."
+    return (
+        "Add a Dockerfile to the function's folder that installs it; or use a build or version "
+        "that brings it along."
+    )
 
 
 def _likewise(libraries: list[str]) -> str:
@@ -559,8 +598,10 @@ def _harm(origin: str, natives: Iterable[_Native], broken: set[str], package: _P
     """Return ERROR when nothing native of an origin can be loaded, WARNING when parts of it can.
 
     Distributions carry parts that are for some systems only (numba's for TBB, torch's for CUDA),
-    and do without them elsewhere.
+    and do without them elsewhere. What a Dockerfile installs is not all known here.
     """
+    if package.may_install:
+        return Severity.WARNING
     own = [native for native in package.natives if native.origin == origin and native.is_library]
     if origin == "source" or not own:
         loaded = any(native.is_library for native in natives)
