@@ -7,6 +7,14 @@ mock_resource "aws_cloudwatch_log_group" {
   }
 }
 
+mock_resource "aws_ecr_repository" {
+  defaults = {
+    arn            = "arn:aws:ecr:eu-central-1:123456789012:repository/mocked"
+    registry_id    = "123456789012"
+    repository_url = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mocked"
+  }
+}
+
 mock_resource "aws_iam_role" {
   defaults = {
     arn = "arn:aws:iam::123456789012:role/mocked"
@@ -31,6 +39,19 @@ mock_resource "aws_apigatewayv2_api" {
   defaults = {
     api_endpoint  = "https://abcdefghij.execute-api.eu-central-1.amazonaws.com"
     execution_arn = "arn:aws:execute-api:eu-central-1:123456789012:abcdefghij"
+  }
+}
+
+mock_data "aws_ecr_authorization_token" {
+  defaults = {
+    user_name = "AWS"
+    password  = "mocked"
+  }
+}
+
+mock_data "aws_ecr_image" {
+  defaults = {
+    image_uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mocked@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
   }
 }
 
