@@ -9,7 +9,6 @@ here (PKWARE's APPNOTE.TXT 6.3.10).
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 import struct
 import zlib
@@ -22,12 +21,12 @@ from zipfile import BadZipFile
 
 from lambda_build.errors import WheelError
 from lambda_build.layout import InFile, InZip, changed_meanwhile, read_content
+from lambda_build.zip_member import LOCAL, compressed_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
-    from zipfile import ZipInfo
 
     from lambda_build.layout import Layout, Member
 
@@ -41,7 +40,6 @@ _UNIX = 3 << 8
 _VERSION = 20
 _MOST_MEMBERS = 0xFFFF
 
-_LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _END_64 = struct.Struct("<4sQ2H2I4Q")
@@ -148,7 +146,7 @@ def _write_member(member: Member, sink: _Sink, opened: dict[Path, int]) -> _Writ
             mode=stat.S_IFREG | member.mode,
             offset=sink.position,
         )
-        sink.write(_LOCAL.pack(b"PK\3\4", *_common(written), 0) + written.name)
+        sink.write(LOCAL.pack(b"PK\3\4", *_common(written), 0) + written.name)
         for piece in pieces:
             sink.write(piece)
     return written
@@ -159,25 +157,6 @@ def _copied(content: InZip, file: int) -> Iterator[bytes]:
         yield from compressed_pieces(content.info, file)
     except BadZipFile as error:
         raise WheelError(f"{content.file} is broken: {error}") from error
-
-
-def compressed_pieces(info: ZipInfo, file: int) -> Iterator[bytes]:
-    """Yield the compressed bytes of a ZIP's member, from the file with that number.
-
-    Where they start is said by the member's own local header. Raises BadZipFile.
-    """
-    header = os.pread(file, _LOCAL.size, info.header_offset)
-    if len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
-        raise BadZipFile(f"{info.filename} is not where it says")
-    name_length, extra_length = _LOCAL.unpack(header)[-2:]
-    start = info.header_offset + _LOCAL.size + name_length + extra_length
-    end = start + info.compress_size
-    while start < end:
-        piece = os.pread(file, min(end - start, _CHUNK), start)
-        if not piece:
-            raise BadZipFile(f"it ends inside {info.filename}")
-        yield piece
-        start += len(piece)
 
 
 def _deflate(member: Member, output: IO[bytes]) -> int:

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from lambda_build.bytecode import Compiler, compile_members, find_compiler
 from lambda_build.checks import check
 from lambda_build.checks.findings import refuse
+from lambda_build.checks.imports import reached_modules
 from lambda_build.errors import SourceError
 from lambda_build.fetch import fetch
 from lambda_build.indexes import uv_environment
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from lambda_build.wheel import Wheel
 
 _log = logging.getLogger(__name__)
+
+# Bytes of bytecode to those of its modules: 1.16 for FastAPI with boto3 and Pillow, 1.17 for
+# scikit-learn with numpy and scipy.
+_BYTECODE_RATIO = 1.2
 
 
 def assemble(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
@@ -141,10 +146,15 @@ def _with_bytecode(
     if compiler is None:
         return plain, None, [no_compiler(inputs)]
     _log.info("%s: compiling with Python %s", name, compiler.version)
+    groups = [source, *(wheel_members(wheel) for wheel in wheels)]
+    all_fit = _fits_with_bytecode(plain)
+    if not all_fit:
+        reached = reached_modules(plain, inputs.function.target, cache=cache)
+        groups = [[member for member in group if member.path in reached] for group in groups]
     # One process a wheel, so that each is compiled once and kept under its own hash.
     compiled = at_once(
         lambda members: compile_members(members, compiler, cache),
-        [source, *(wheel_members(wheel) for wheel in wheels)],
+        groups,
         most=os.cpu_count() or 1,
     )
     for path, reason in compiled[0].failed:
@@ -159,6 +169,16 @@ def _with_bytecode(
         )
         return plain, None, [warning]
     return layout, compiler, []
+
+
+def _fits_with_bytecode(plain: Layout) -> bool:
+    """Whether a package has room for the bytecode of all of its modules, before it is compiled.
+
+    Said by sizes that are the same on every machine, as bytecode's are not quite, so that every
+    machine compiles the same modules.
+    """
+    modules = sum(member.size for member in plain.members if member.path.endswith(".py"))
+    return plain.size + modules * _BYTECODE_RATIO <= check.LARGEST_UNZIPPED_BYTES
 
 
 def no_compiler(inputs: Inputs) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambda_build.errors import ConflictError, SourceError
+from lambda_build.zip_member import inflated_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -131,9 +133,15 @@ def read_content(content: InFile | InZip | InMemory) -> bytes:
     match content:
         case InFile():
             return content.file.read_bytes()
-        case InZip():
-            with zipfile.ZipFile(content.file) as archive:
-                return archive.read(content.info)
+        case InZip(file=path, info=info):
+            if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                with zipfile.ZipFile(path) as archive:
+                    return archive.read(info)
+            with path.open("rb") as file:
+                data = b"".join(inflated_pieces(info, file.fileno()))
+            if zlib.crc32(data) != info.CRC:
+                raise zipfile.BadZipFile(f"{info.filename} does not have the CRC-32 that it claims")
+            return data
         case InMemory():
             return content.data
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from lambda_build.archive import compressed_pieces
 from lambda_build.errors import SizeError, WheelError
+from lambda_build.zip_member import inflated_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -142,7 +142,7 @@ def verify_wheel(wheel: Wheel) -> None:
 def _digest(info: zipfile.ZipInfo, file: int) -> str:
     """Return the SHA-256 of a member; ValueError unless all of its bytes are as declared."""
     digest, crc, size = hashlib.sha256(), 0, 0
-    for piece in _inflated(info, file):
+    for piece in inflated_pieces(info, file):
         digest.update(piece)
         crc = zlib.crc32(piece, crc)
         size += len(piece)
@@ -154,26 +154,6 @@ def _digest(info: zipfile.ZipInfo, file: int) -> str:
     if crc != info.CRC:
         raise ValueError(f"{info.filename} does not have the CRC-32 that it claims")
     return digest.hexdigest()
-
-
-def _inflated(info: zipfile.ZipInfo, file: int) -> Iterator[bytes]:
-    """Yield the bytes of a member in pieces of bounded size."""
-    if info.compress_type == _STORED:
-        yield from compressed_pieces(info, file)
-        return
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    for piece in compressed_pieces(info, file):
-        if inflater.eof:
-            break
-        yield inflater.decompress(piece, _CHUNK)
-        while inflater.unconsumed_tail:
-            yield inflater.decompress(inflater.unconsumed_tail, _CHUNK)
-    else:
-        while not inflater.eof and (more := inflater.decompress(b"", _CHUNK)):
-            yield more
-        if inflater.eof and not inflater.unused_data:
-            return
-    raise ValueError(f"{info.filename} is compressed into other bytes than it claims")
 
 
 def _members(archive: zipfile.ZipFile, filename: str) -> Iterator[WheelMember]:

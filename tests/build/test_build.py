@@ -476,6 +476,44 @@ def test_bytecode_is_added_once_there_is_a_python_for_it(
     assert [name for name in names_in(output) if name.endswith(".pyc")]
 
 
+def test_where_not_all_bytecode_fits_only_what_the_source_imports_is_compiled(
+    tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(
+        tmp_path / "wheels",
+        "big",
+        "1.0",
+        files={
+            "big/__init__.py": "from .used import x\n",
+            "big/used.py": "def x():\n    import big.later\n",
+            "big/later.py": "y = 1\n",
+            "big/never.py": "z = 1\n" * 5000,
+        },
+    )
+    source = f"import big.used\n{HANDLER}"
+    function = make_function(
+        tmp_path / "src", found_in("../wheels", "big"), files={"index.py": source}
+    )
+    everything = package(function, tmp_path / "a.zip", cache)
+    assert "big/__pycache__/never.cpython-311.pyc" in names_in(everything.path)
+    plain = sum(
+        len(data)
+        for name, (_, data) in members_of(everything.path).items()
+        if not name.endswith(".pyc")
+    )
+    monkeypatch.setattr(check, "LARGEST_UNZIPPED_BYTES", plain + 20_000)
+    some = package(function, tmp_path / "b.zip", cache)
+    compiled = {name for name in names_in(some.path) if name.endswith(".pyc")}
+    assert compiled == {
+        "__pycache__/index.cpython-311.pyc",
+        "big/__pycache__/__init__.cpython-311.pyc",
+        "big/__pycache__/later.cpython-311.pyc",
+        "big/__pycache__/used.cpython-311.pyc",
+    }
+    assert "big/never.py" in names_in(some.path)
+    assert not [said for said in some.warnings if "with bytecode" in said]
+
+
 def test_bytecode_that_would_pass_the_limit_is_left_out(
     tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

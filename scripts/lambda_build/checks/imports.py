@@ -129,6 +129,14 @@ def failing_imports(
         yield check.finding(found)
 
 
+def reached_modules(layout: Layout, target: Target, *, cache: Cache) -> frozenset[str]:
+    """Return the paths of the modules that the function's source may import, itself among them.
+
+    An import by a name that is only known when it runs is not seen.
+    """
+    return _Check(layout, target, frozenset(), cache).reached()
+
+
 class _Check:
     """One package's imports, each against everything that is there."""
 
@@ -170,6 +178,21 @@ class _Check:
             ),
             key=lambda found: (found.member.path, found.written.line, found.name),
         )
+
+    def reached(self) -> frozenset[str]:
+        """Return the paths of the source's modules, and of all that they may import."""
+        waiting = [member for member in self._layout.members if member.origin == "source"]
+        seen = {member.path for member in waiting}
+        while waiting:
+            member = waiting.pop()
+            if not member.path.endswith(".py"):
+                continue
+            for found in self._live(self._read(member).imports, member):
+                for target in self._reached(found, member):
+                    if target.path not in seen:
+                        seen.add(target.path)
+                        waiting.append(target)
+        return frozenset(seen)
 
     def finding(self, missing: _Missing) -> Finding:
         """Return what is to be said of an import that would fail."""
