@@ -7,6 +7,8 @@ is made for it, so that no two meet as `index` in sys.modules.
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import importlib.util
 import logging
 import sys
@@ -45,6 +47,16 @@ def new_environment() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture(scope="module")
+def inference(new_environment: Callable[[str], ModuleType]) -> Iterator[ModuleType]:
+    """The inference function, and afterwards the process as it was before it started."""
+    yield new_environment("inference")
+    gc.unfreeze()
+    logging.getLogger("mangum.http").setLevel(logging.NOTSET)
+    asyncio.get_event_loop().close()
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(autouse=True)

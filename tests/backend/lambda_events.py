@@ -22,7 +22,12 @@ def http_event(
         "headers": {"Content-Type": "application/json", "host": "api.example.com"},
         "requestContext": {
             "accountId": "123456789012",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1"},
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+            },
             "requestId": "JKJaXmPLvHcESHA=",
             "stage": stage,
         },

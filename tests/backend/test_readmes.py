@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from backend.lambda_events import http_event
 from chat import conversation, model
+from inference.model import load_model
+from inference.requests import MAX_URLS
+from inference.url import MAX_URL_CHARACTERS
 from lambda_shared import errors, events
 from lambda_shared.invocation import FakeContext
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 BACKEND = Path(__file__).parents[2] / "backend"
 CHAT = (BACKEND / "chat" / "README.md").read_text(encoding="utf-8")
+INFERENCE = (BACKEND / "inference" / "README.md").read_text(encoding="utf-8")
 SHARED = (BACKEND / "shared" / "README.md").read_text(encoding="utf-8")
 
 
@@ -83,6 +87,35 @@ def test_every_error_of_chat_is_listed_with_its_status() -> None:
     assert listed.items() <= known.items()
     of_chat = {code for code in codes(model) if code not in codes(errors)}
     assert of_chat | {"unsupported_event", "internal_error"} <= set(listed)
+
+
+def test_the_inference_examples_are_answered_as_they_are_shown(
+    inference: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
+
+    def answer(method: str, path: str, body: str | None = None) -> Any:
+        event = http_event(method, path, body)
+        return json.loads(inference.handler(event, FakeContext())["body"])
+
+    (sent,) = re.findall(r"-d '(.*?)'", blocks(INFERENCE, "sh")[0], flags=re.DOTALL)
+    judged, health, refusal = map(json.loads, blocks(INFERENCE, "json"))
+    assert answer("POST", "/inference", sent) == judged
+    told = answer("GET", "/inference/health")
+    assert told == health | {"python": told["python"], "lock": None}
+    refused = answer("POST", "/inference", '{"urls": ["https://a.example/", "example.com"]}')
+    assert refused["error"] == refusal["error"]
+    assert shape(refused) == shape(refusal)
+
+
+def test_the_figures_of_inference_are_those_of_its_card() -> None:
+    held_out = load_model().card["held_out"]
+    figures = [
+        float(text) for text in re.findall(r"^\| .* \| ([\d.]+) \|$", INFERENCE, re.MULTILINE)
+    ]
+    assert figures == [held_out[name] for name in ("auc", "precision", "recall", "false_alarms")]
+    assert f"at most {MAX_URL_CHARACTERS:,} characters" in INFERENCE
+    assert f"1 to {MAX_URLS} of these" in INFERENCE
 
 
 def test_the_shared_librarys_example_is_a_function() -> None:

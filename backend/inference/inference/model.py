@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -115,7 +116,7 @@ def restore_pipeline(data: bytes) -> Pipeline:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as numbers:
             coefficients, intercept = numbers["coefficients"], numbers["intercept"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"The model's file cannot be read: {error}. {_TRAIN}") from error
     wanted = HOST_FEATURES + PATH_FEATURES + len(SHAPE)
     if coefficients.shape != (wanted,) or intercept.shape != (1,):

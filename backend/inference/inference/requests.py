@@ -65,10 +65,9 @@ class InferenceRequest(BaseModel):
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Self:
-        given = self.model_fields_set
-        if given in ({"url"}, {"urls"}):
+        if (self.url is None) is not (self.urls is None):
             return self
-        rule = "cannot be given together with urls" if given else "or urls must be given"
+        rule = "cannot be given together with urls" if self.url else "or urls must be given"
         raise PydanticCustomError(RULE, "{rule}", {"rule": rule, "field": "url"})
 
     def asked(self) -> list[Url]:
