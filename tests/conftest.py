@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from applied_stack import AppliedStack
     from base_images import BaseImages
     from docker_engine import Engine
+    from local_aws.registry import Registry
 
 PROJECT = Path(__file__).parents[1]
 
@@ -71,6 +72,17 @@ def base_images(docker_engine: Engine, pytestconfig: pytest.Config) -> BaseImage
         pytest.skip(f"no base images: {error}")
     pytestconfig.stash.setdefault(_docker, []).append(f"base images: {images.description}")
     return images
+
+
+@pytest.fixture(scope="session")
+def registry(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry on this machine to push images to; several tests share it."""
+    from local_aws.docker import Docker  # noqa: PLC0415  few tests need it
+    from local_aws.registry import Registry  # noqa: PLC0415
+
+    work_dir = tmp_path_factory.mktemp("registry")
+    with Docker() as docker, Registry(work_dir, docker) as running:
+        yield running
 
 
 @pytest.hookimpl(trylast=True)

@@ -15,6 +15,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.logs.exceptions import ResourceAlreadyExistsException
 from moto.logs.models import logs_backends
 
+from local_aws.container import Image
 from local_aws.emulator import Function
 from local_aws.errors import PackageError
 
@@ -68,6 +69,7 @@ class Deployed:
     code_digest: str
     code: bytes = field(compare=False, repr=False)
     layers: tuple[Layer, ...]
+    image: Image
 
     def layer_archives(self) -> list[bytes]:
         """Return the ZIPs of the layers in their order; PackageError if one is gone."""
@@ -117,6 +119,7 @@ def describe(version: LambdaFunction) -> Deployed:
             architecture=version.architectures[0],
             memory_mb=int(version.memory_size),
             timeout_s=int(version.timeout),
+            ephemeral_storage_mb=int(version.ephemeral_storage),
             region=version.region,
             log_group=logging.get("LogGroup") or f"/aws/lambda/{version.function_name}",
             log_format=logging.get("LogFormat", "Text"),
@@ -127,6 +130,18 @@ def describe(version: LambdaFunction) -> Deployed:
         code_digest=version.code_sha_256,
         code=getattr(version, "code_bytes", b""),  # an image has none
         layers=tuple(_layer(layer["Arn"], version.region) for layer in version.layers),
+        image=_image(version),
+    )
+
+
+def _image(version: LambdaFunction) -> Image:
+    """Return the function's image; that of an archive has no URI."""
+    configuration: Any = version.image_config
+    return Image(
+        uri=str(version.code.get("ImageUri", "")),
+        entry_point=tuple(configuration.entry_point),
+        command=tuple(configuration.cmd),
+        working_directory=configuration.working_directory or "",
     )
 
 

@@ -16,15 +16,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from moto.awslambda.exceptions import LambdaClientError
 
 from local_aws import deployed
+from local_aws.container import start_image
 from local_aws.deployed import Deployed, Reference
 from local_aws.emulator import PAYLOAD_LIMIT, Result
 from local_aws.errors import (
+    ImageError,
     LocalAwsError,
     PayloadTooLargeError,
     RuntimeUnavailableError,
@@ -33,12 +36,14 @@ from local_aws.errors import (
 from local_aws.package import Package, unpack
 from local_aws.package_process import start_package
 from local_aws.pool import Environment, Pool
-from local_aws.runtime import obstacle, provide_runtime
+from local_aws.runtime import obstacle, other_machine, provide_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from moto.awslambda.models import LambdaFunction
+
+    from local_aws.docker import Docker
 
 ASYNCHRONOUS_PAYLOAD_LIMIT = 1_048_576  # bytes: "Lambda quotas"
 ENVIRONMENTS = 4
@@ -94,10 +99,15 @@ class Invoker:
         *,
         environment: Mapping[str, str],
         log: Log,
+        docker: Docker | str,
         retry_delays_s: Sequence[float] = (1, 2),
     ) -> None:
-        """Run nothing yet; failed events are run again after `retry_delays_s` (AWS: minutes)."""
+        """Run nothing yet; failed events are run again after `retry_delays_s` (AWS: minutes).
+
+        `docker` runs container images, or is why nothing does.
+        """
         self._folder = folder
+        self._docker = docker
         self._environment = environment
         self._log = log
         self._retry_delays_s = retry_delays_s
@@ -253,19 +263,56 @@ class Invoker:
             pool.drain()
         return new
 
+    def functions(self) -> list[Listed]:
+        """Return every function that the mock holds, sorted by region and name."""
+        return [
+            Listed(
+                name=each.function.name,
+                region=each.function.region,
+                runtime=each.function.runtime or "container image",
+                obstacle=_obstacle(each, self._docker),
+            )
+            for each in deployed.all_functions()
+        ]
+
+    def bring_images(self) -> list[ImageError]:
+        """Have the engine pull every image that can run; return what went wrong with some."""
+        failures: list[ImageError] = []
+        if isinstance(self._docker, str):
+            return failures
+        for each in deployed.all_functions():
+            if each.package_type == "Image" and _obstacle(each, self._docker) is None:
+                try:
+                    self._docker.bring(each.image.uri)
+                except ImageError as error:
+                    failures.append(error)
+        return failures
+
     def _start(self, version: Deployed) -> Environment:
-        # Whatever runs container images one day is another Environment, and is made here.
-        if reason := _obstacle(version):
+        if reason := _obstacle(version, self._docker):
             raise RuntimeUnavailableError(reason)
         function = version.function
+        log = partial(self._log_line, function.name)
+        if version.package_type == "Image" and not isinstance(self._docker, str):
+            return start_image(
+                function,
+                version.image,
+                self._docker,
+                work_dir=self._folder,
+                environment=self._environment,
+                log=log,
+            )
         return start_package(
             function,
             self._package(version),
             provide_runtime(function.runtime, function.architecture),
             work_dir=self._folder,
             environment=self._environment,
-            log=lambda line: self._log(f"{function.name} | {line}"),
+            log=log,
         )
+
+    def _log_line(self, name: str, line: str) -> None:
+        self._log(f"{name} | {line}")
 
     def _package(self, version: Deployed) -> Package:
         """Return the version's package, unpacked once for all environments with that code."""
@@ -297,26 +344,15 @@ class Listed:
     obstacle: str | None
 
 
-def listed() -> list[Listed]:
-    """Return every function that the mock holds, sorted by region and name."""
-    return [
-        Listed(
-            name=each.function.name,
-            region=each.function.region,
-            runtime=each.function.runtime or "container image",
-            obstacle=_obstacle(each),
-        )
-        for each in deployed.all_functions()
-    ]
-
-
-def _obstacle(version: Deployed) -> str | None:
+def _obstacle(version: Deployed, docker: Docker | str) -> str | None:
     match version.package_type:
-        case "Image":
+        case "Image" if isinstance(docker, str):
             return (
-                f"{version.function.name} is a container image, which needs Docker to run: the "
-                "local AWS runs functions that are deployed as ZIP archives"
+                f"{version.function.name} is a container image, which needs Docker and a "
+                f"registry to run: {docker}"
             )
+        case "Image":
+            return other_machine(version.function.architecture)
         case "Zip":
             return obstacle(version.function.runtime, version.function.architecture)
 

@@ -9,23 +9,28 @@ its test can stay.
 from __future__ import annotations
 
 import copy
+import json
 import threading
 from collections.abc import Callable, MutableMapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from moto.awslambda.models import EventSourceMapping, LambdaFunction
+from moto.awslambda.exceptions import LambdaClientError
+from moto.awslambda.models import EventSourceMapping, ImageConfig, LambdaFunction
+from moto.ecr.models import ECRBackend, Image, Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local_aws.emulator import Result
+    from local_aws.registry import Manifest, Registry
 
 Run = Callable[[LambdaFunction, bytes], "Result"]
 
 _lock = threading.Lock()
 _applied: list[Callable[[], None]] = []
 _runners: list[Run] = []
+_registries: list[Registry] = []
 
 
 def apply() -> None:
@@ -45,6 +50,16 @@ def functions_run_by(run: Run) -> Iterator[None]:
         yield
     finally:
         _runners.remove(run)
+
+
+@contextmanager
+def images_held_by(registry: Registry) -> Iterator[None]:
+    """Have that registry as ECR's: what is pushed to it is there; the last one given wins."""
+    _registries.append(registry)
+    try:
+        yield
+    finally:
+        _registries.remove(registry)
 
 
 def lambda_configuration() -> None:
@@ -142,7 +157,165 @@ def invocations_by_the_mock() -> None:
     _replace(LambdaFunction, invoke=invoke)
 
 
-CORRECTIONS = (lambda_configuration, event_source_mapping_on_an_alias, invocations_by_the_mock)
+def ecr_images() -> None:
+    """Answer for the images that were pushed to the registry, and delete them there.
+
+    A repository's URI at AWS is where images are pushed to, and ECR then tells their tags and
+    digests. moto's URIs lead to AWS, no image can be pushed to moto, and it makes up the digest of
+    one that is put by its API. Where no registry has been given, it still does.
+    Seen 2026-11-21 with moto 5.2.5.
+    """
+    initialise = Repository.__init__
+
+    def with_address(self: Any, *more: Any, **named: Any) -> None:
+        initialise(self, *more, **named)
+        if _registries:
+            self.uri = f"{_registries[-1].address}/{self.name}"
+
+    _replace(Repository, __init__=with_address)
+    for name in (
+        *("describe_images", "list_images", "batch_get_image"),
+        *("batch_delete_image", "delete_repository"),
+    ):
+        _replace(ECRBackend, **{name: _seeing(getattr(ECRBackend, name))})
+
+
+def _seeing(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of ECR that looks at the registry first, and deletes there what it did."""
+
+    def wrapped(self: Any, repository_name: str, *more: Any, **named: Any) -> Any:
+        repository = self.repositories.get(repository_name)
+        if repository is None or not _registries:
+            return method(self, repository_name, *more, **named)
+        registry = _registries[-1]
+        _see(repository, registry)
+        before = {image.image_digest for image in repository.images}
+        answer = method(self, repository_name, *more, **named)
+        kept = repository.images if repository_name in self.repositories else []
+        for digest in sorted(before - {image.image_digest for image in kept}):
+            registry.delete(repository_name, digest)
+        return answer
+
+    return wrapped
+
+
+def _see(repository: Any, registry: Registry) -> None:
+    """Make moto's images of a repository those that the registry holds."""
+    manifests: dict[str, Manifest] = {}
+    tags: dict[str, list[str]] = {}
+    for tag in registry.tags(repository.name):
+        if manifest := registry.manifest(repository.name, tag):
+            manifests[manifest.digest] = manifest
+            tags.setdefault(manifest.digest, []).append(tag)
+    known = {image.image_digest: image for image in repository.images}
+    for digest in known.keys() - manifests.keys():  # a tag may have moved on from it
+        if manifest := registry.manifest(repository.name, digest):
+            manifests[digest] = manifest
+    repository.images = []
+    for digest, manifest in manifests.items():
+        image = known.get(digest) or Image(
+            repository.account_id,
+            "",  # its tags are set below
+            manifest.content.decode(),
+            repository.name,
+            manifest.media_type,
+            digest,
+        )
+        image.image_tags = tags.get(digest, [])
+        image.image_tag = image.image_tags[-1] if image.image_tags else None
+        repository.images.append(image)
+
+
+def image_configuration() -> None:
+    """Return what is set of an image function's ImageConfig, and update it.
+
+    AWS returns no ImageConfigResponse where nothing is set. moto returns empty lists, which
+    Terraform would change each time, and ignores updates. Seen 2026-11-21 with moto 5.2.5.
+    """
+    get = LambdaFunction.get_configuration
+    update = LambdaFunction.update_configuration
+
+    def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002  moto's signature
+        configuration = get(self, on_create)
+        if response := configuration.pop("ImageConfigResponse", None):
+            given = {key: value for key, value in response["ImageConfig"].items() if value}
+            if given:
+                configuration["ImageConfigResponse"] = {"ImageConfig": given}
+        return configuration
+
+    def update_configuration(self: Any, changes: dict[str, Any]) -> dict[str, Any]:
+        if "ImageConfig" in changes:
+            self.image_config = ImageConfig(changes["ImageConfig"])
+        return update(self, changes)
+
+    _replace(
+        LambdaFunction,
+        get_configuration=get_configuration,
+        update_configuration=update_configuration,
+    )
+
+
+def image_code() -> None:
+    """Refuse an image that ECR does not hold, and tell the digest of one that it does.
+
+    AWS refuses an image that is not there, and one for several machines; tells the image's digest
+    as CodeSha256 and in ResolvedImageUri; and a published version keeps its image. moto accepts
+    any image, tells the hash of its URI, takes the port of the registry for the tag, and changes
+    published versions with the function. Where no registry has been given, any image is accepted.
+    Seen 2026-11-21 with moto 5.2.5.
+    """
+    get_code = LambdaFunction.get_code
+    set_code = LambdaFunction._set_function_code  # noqa: SLF001  create and update share no other
+
+    def set_function_code(self: Any, code: dict[str, Any]) -> None:
+        uri = code.get("ImageUri")
+        digest = _image_digest(uri, _registries[-1]) if uri and _registries else None
+        if uri and code is not self.code:
+            self.code = dict(self.code)  # published versions share it
+        set_code(self, code)
+        if digest and not code.get("DryRun"):
+            self.code_sha_256 = digest.removeprefix("sha256:")
+
+    def get_function_code(self: Any) -> dict[str, Any]:
+        answer = get_code(self)
+        if uri := answer.get("Code", {}).get("ImageUri"):
+            name, _ = _image_name(uri)
+            answer["Code"]["ResolvedImageUri"] = f"{name}@sha256:{self.code_sha_256}"
+        return answer
+
+    _replace(LambdaFunction, get_code=get_function_code, _set_function_code=set_function_code)
+
+
+def _image_digest(uri: str, registry: Registry) -> str:
+    """Return the digest of the image that Lambda would run; refuses as Lambda does."""
+    name, reference = _image_name(uri)
+    address, _, repository = name.partition("/")
+    found = registry.manifest(repository, reference) if address == registry.address else None
+    if found is None:
+        why = "does not exist. Provide a valid source image."
+    elif "manifests" in json.loads(found.content):
+        why = "is not supported: its media type is that of a list of images for several machines."
+    else:
+        return found.digest
+    raise LambdaClientError("InvalidParameterValueException", f"Source image {uri} {why}")
+
+
+def _image_name(uri: str) -> tuple[str, str]:
+    """Return an image's name with its registry, and its digest or tag."""
+    name, _, digest = uri.partition("@")
+    head, slash, last = name.rpartition("/")
+    last, _, tag = last.partition(":")
+    return head + slash + last, digest or tag or "latest"
+
+
+CORRECTIONS = (
+    lambda_configuration,
+    event_source_mapping_on_an_alias,
+    invocations_by_the_mock,
+    ecr_images,
+    image_configuration,
+    image_code,
+)
 
 
 def _replace(owner: type, **methods: Callable[..., Any]) -> None:

@@ -72,8 +72,8 @@ class Registry:
         )
         reading.start()
         if not ready.wait(_START_S) or not self._port:
-            self._end()
             text = said.read_text(encoding="utf-8", errors="replace").strip()
+            self._end()
             raise RegistryError(f"the registry does not start: {text[-1000:] or 'it said nothing'}")
         return self
 

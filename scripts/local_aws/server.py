@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug import Request, Response
 
 from local_aws import moto_gaps
-from local_aws.invocation import Invocation, InvocationType, Invoker, Listed, listed
+from local_aws.invocation import Invocation, InvocationType, Invoker, Listed
 from local_aws.web import WebServer
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from local_aws.containers import Containers
+    from local_aws.errors import ImageError
 
 REGION = "us-east-1"
 """Where things are made if nobody names a region: moto's own default."""
@@ -48,9 +51,12 @@ class LocalAws:
         port: int = 0,
         function_environment: Mapping[str, str] | None = None,
         log: Callable[[str], None] = lambda _line: None,
+        containers: Containers | str = "this local AWS was started without them",
         retry_delays_s: Sequence[float] = (1, 2),
     ) -> None:
         """Bind the port (0: a free one), so that one that is taken is told at once.
+
+        `containers` runs and holds container images, or is why nothing does.
 
         `function_environment` is added to every function's environment, and overrides it. `log`
         gets each line that functions print, with the function's name before it, from several
@@ -61,6 +67,7 @@ class LocalAws:
         self._server = WebServer(self._application, what="the local AWS", port=port)
         self._function_environment = function_environment or {}
         self._log = log
+        self._containers = containers
         self._retry_delays_s = retry_delays_s
         self._running = ExitStack()
 
@@ -72,14 +79,18 @@ class LocalAws:
             shutil.rmtree(self._folder, ignore_errors=True)  # of one that was killed
             self._folder.mkdir(parents=True)
             stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            containers = self._containers
             self._invoker = Invoker(
                 self._folder,
+                docker=containers if isinstance(containers, str) else containers.docker,
                 environment={"AWS_ENDPOINT_URL": self.endpoint_url, **self._function_environment},
                 log=self._log,
                 retry_delays_s=self._retry_delays_s,
             )
             stack.callback(self._invoker.close)
             stack.enter_context(moto_gaps.functions_run_by(self._invoker.run_for_mock))
+            if not isinstance(containers, str):
+                stack.enter_context(moto_gaps.images_held_by(containers.registry))
             stack.enter_context(self._server)
             self._running = stack.pop_all()
         return self
@@ -111,7 +122,11 @@ class LocalAws:
 
     def functions(self) -> list[Listed]:
         """Return the functions that are deployed, and why some cannot run on this machine."""
-        return listed()
+        return self._invoker.functions()
+
+    def bring_images(self) -> list[ImageError]:
+        """Pull the images of functions, so that no first invocation waits; return what failed."""
+        return self._invoker.bring_images()
 
     def _application(
         self, environ: WSGIEnvironment, start_response: StartResponse

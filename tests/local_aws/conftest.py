@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from base_images import BaseImages
+    from docker_engine import Engine
+    from local_aws.registry import Registry
+
 
 class MakeZip(Protocol):
     def __call__(self, files: Mapping[str, str], *, mode: int = 0o644) -> bytes: ...
@@ -29,6 +33,35 @@ class StartEmulator(Protocol):
         log: Callable[[str], None] = ...,
         **configuration: object,
     ) -> Emulator: ...
+
+
+class PushImage(Protocol):
+    def __call__(self, source: str, *, repository: str = "test", tag: str = "latest") -> str: ...
+
+
+@pytest.fixture(scope="session")
+def push_image(
+    docker_engine: Engine,
+    base_images: BaseImages,
+    registry: Registry,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> PushImage:
+    """Pushes an image whose index.py is given to the registry; returns its name by digest."""
+
+    def push(source: str, *, repository: str = "test", tag: str = "latest") -> str:
+        folder = tmp_path_factory.mktemp("image")
+        (folder / "index.py").write_text(source)
+        (folder / "Dockerfile").write_text(
+            f'FROM {base_images.lambda_python}\nCOPY index.py ./\nCMD ["index.handler"]\n'
+        )
+        name = f"{registry.address}/{repository}"
+        docker_engine.docker("build", "--quiet", "--network=host", "-t", f"{name}:{tag}", folder)
+        docker_engine.docker("push", "--quiet", f"{name}:{tag}")
+        pushed = registry.manifest(repository, tag)
+        assert pushed is not None
+        return f"{name}@{pushed.digest}"
+
+    return push
 
 
 @pytest.fixture(scope="session")

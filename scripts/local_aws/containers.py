@@ -1,0 +1,33 @@
+"""What container images need here: a Docker engine, and a registry that stands in for ECR's."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local_aws.docker import Docker
+from local_aws.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Containers:
+    """An engine that runs images, and the registry that they are pushed to."""
+
+    docker: Docker
+    registry: Registry
+
+
+@contextmanager
+def start_containers(work_dir: Path) -> Iterator[Containers]:
+    """Give both, as long as this lasts; every container has ended afterwards.
+
+    Raises DockerUnavailableError or RegistryError.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with Docker() as docker, Registry(work_dir, docker) as registry:
+        yield Containers(docker=docker, registry=registry)
