@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lambda_build.layout import Layout, Member
 
+COMPRESSOR = f"zlib {zlib.ZLIB_RUNTIME_VERSION}"
 _STORED, _DEFLATED = 0, 8
 _LEVEL = 6
 _CHUNK = 1 << 20
@@ -60,12 +61,22 @@ class _Written:
     offset: int
 
 
-def write_archive(layout: Layout, output: BinaryIO) -> str:
-    """Write the members of a layout, in their order, as a ZIP; return its SHA-256 in hex.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Archive:
+    """What was written."""
+
+    sha256: str  # in hex
+    compressor: str  # of what was compressed here
+
+
+def write_archive(layout: Layout, output: BinaryIO, *, smallest: bool = False) -> Archive:
+    """Write the members of a layout, in their order, as a ZIP; `smallest` compresses all anew.
 
     Memory stays bounded: contents pass through in pieces. Nothing is written twice, so `output`
     need not be seekable.
     """
+    if smallest:
+        return _write_smallest(layout, output)
     written = []
     with ExitStack() as stack:
         sink = stack.enter_context(_Sink(output))
@@ -76,7 +87,21 @@ def write_archive(layout: Layout, output: BinaryIO) -> str:
                 opened[member.content.file] = file.fileno()
             written.append(_write_member(member, sink, opened))
         _write_directory(written, sink)
-    return sink.sha256
+    return Archive(sha256=sink.sha256, compressor=COMPRESSOR)
+
+
+def _write_smallest(layout: Layout, output: BinaryIO) -> Archive:
+    from lambda_build import smallest  # noqa: PLC0415 - its library is needed by nothing else
+
+    written = []
+    with _Sink(output) as sink:
+        members = zip(layout.members, smallest.compressed(layout.members), strict=True)
+        for member, small in members:
+            said = _said(member, sink, small.method, small.crc, len(small.data))
+            _write(said, [small.data], sink)
+            written.append(said)
+        _write_directory(written, sink)
+    return Archive(sha256=sink.sha256, compressor=smallest.COMPRESSOR)
 
 
 class _Sink:
@@ -136,20 +161,28 @@ def _write_member(member: Member, sink: _Sink, opened: dict[Path, int]) -> _Writ
             compressed = spool.tell()
             spool.seek(0)
             pieces = iter(lambda: spool.read(_CHUNK), b"")
-        written = _Written(
-            name=member.path.encode(),
-            flags=0 if member.path.isascii() else _UTF8,
-            method=method,
-            crc=crc,
-            compressed=compressed,
-            size=member.size,
-            mode=stat.S_IFREG | member.mode,
-            offset=sink.position,
-        )
-        sink.write(LOCAL.pack(b"PK\3\4", *_common(written), 0) + written.name)
-        for piece in pieces:
-            sink.write(piece)
+        written = _said(member, sink, method, crc, compressed)
+        _write(written, pieces, sink)
     return written
+
+
+def _said(member: Member, sink: _Sink, method: int, crc: int, compressed: int) -> _Written:
+    return _Written(
+        name=member.path.encode(),
+        flags=0 if member.path.isascii() else _UTF8,
+        method=method,
+        crc=crc,
+        compressed=compressed,
+        size=member.size,
+        mode=stat.S_IFREG | member.mode,
+        offset=sink.position,
+    )
+
+
+def _write(written: _Written, pieces: Iterable[bytes], sink: _Sink) -> None:
+    sink.write(LOCAL.pack(b"PK\3\4", *_common(written), 0) + written.name)
+    for piece in pieces:
+        sink.write(piece)
 
 
 def _copied(content: InZip, file: int) -> Iterator[bytes]:

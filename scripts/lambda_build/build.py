@@ -13,7 +13,6 @@ import logging
 import os
 import shutil
 import time
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,14 +53,17 @@ class Artefact:
     warnings: tuple[str, ...]
 
 
-def package(function: Function, output: Path, cache: Cache) -> Artefact:
-    """Build a function's ZIP at `output`, with its manifest beside it."""
+def package(function: Function, output: Path, cache: Cache, *, smallest: bool = False) -> Artefact:
+    """Build a function's ZIP at `output`, with its manifest beside it.
+
+    `smallest` compresses everything anew, as small as it gets.
+    """
     lock = output.with_name(f".{output.name}.lock")
     with locked(lock):
         manifest_path = _swept(output)
         inputs = read_inputs(function, cache, outputs=(output, manifest_path, lock))
-        kept = _kept_archive(inputs, output)
-        return kept or _archived(inputs, output, *_assembled(inputs, cache))
+        kept = _kept_archive(inputs, output, smallest=smallest)
+        return kept or _archived(inputs, output, *_assembled(inputs, cache), smallest=smallest)
 
 
 def stage_package(
@@ -111,24 +113,34 @@ def _swept(output: Path) -> Path:
     return manifest_path
 
 
-def _kept_archive(inputs: Inputs, output: Path) -> Artefact | None:
+def _kept_archive(inputs: Inputs, output: Path, *, smallest: bool = False) -> Artefact | None:
     kept = read_manifest(output.with_suffix(".manifest.json"))
-    if kept is not None and _is_current(kept, inputs) and _is_archive(output, kept):
-        return _artefact(inputs, output, kept, built=False)
-    return None
+    if kept is None or not _is_current(kept, inputs) or not _is_archive(output, kept):
+        return None
+    if kept["archive"]["smallest"] != smallest:
+        return None
+    return _artefact(inputs, output, kept, built=False)
 
 
-def _archived(inputs: Inputs, output: Path, layout: Layout, facts: dict[str, Any]) -> Artefact:
+def _archived(
+    inputs: Inputs,
+    output: Path,
+    layout: Layout,
+    facts: dict[str, Any],
+    *,
+    smallest: bool = False,
+) -> Artefact:
     """Write the ZIP of a layout, and its manifest beside it."""
     from lambda_build.archive import write_archive  # noqa: PLC0415 - a no-op writes nothing
 
     _log.info("%s: writing %s", inputs.function.name, output)
     with written_aside(output) as aside, aside.open("wb") as file:
-        sha256 = write_archive(layout, file)
+        archive = write_archive(layout, file, smallest=smallest)
     facts["archive"] = {
-        "sha256": sha256,
+        "sha256": archive.sha256,
         "size": output.stat().st_size,
-        "compressor": f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
+        "compressor": archive.compressor,
+        "smallest": smallest,
     }
     write_manifest(output.with_suffix(".manifest.json"), **facts)
     return _artefact(inputs, output, facts, built=True)

@@ -108,6 +108,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_function(package)
     package.add_argument("--output", type=Path, metavar="FILE.zip", help="with --source: the ZIP")
+    package.add_argument(
+        "--smallest",
+        action="store_true",
+        help="compress everything anew, as small as it gets: takes minutes for a large package",
+    )
     package.add_argument("--json", action="store_true", help="print the results as JSON")
     package.set_defaults(run=_package)
 
@@ -211,7 +216,7 @@ def _package(options: argparse.Namespace) -> None:
     artefacts = []
     for function in _functions(options):
         output = options.output or Path("lambda_packages", f"{function.name}.zip")
-        artefact = package(function, output, Cache.default())
+        artefact = package(function, output, Cache.default(), smallest=options.smallest)
         for warning in artefact.warnings:
             _say(f"{_yellow('warning:')} {warning}")
         artefacts.append(artefact)

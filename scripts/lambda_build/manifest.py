@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lambda_build.layout import Layout
     from lambda_build.lock import Pin
 
-_FORMAT = 1
+_FORMAT = 2
 _NEEDED = {"digest", "bytecode", "files", "packages", "unzipped_bytes", "warnings"}
 
 # What every package says of itself, at its root.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import random
 import subprocess
 import zipfile
-from typing import TYPE_CHECKING
+import zlib
+from pathlib import Path
 
 import pytest
 from build.tiny import members_of, tree_of
@@ -17,9 +19,6 @@ from lambda_build.archive import write_archive
 from lambda_build.errors import SourceError, WheelError
 from lambda_build.layout import InFile, InMemory, InZip, Layout, Member, lay_out
 from lambda_build.stage import stage
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PARTS = st.text(
     st.characters(blacklist_categories=["C", "Z"], blacklist_characters="/\\"), min_size=1
@@ -77,20 +76,23 @@ def held(file: Path, data: bytes, kind: str) -> InFile | InMemory | InZip:
         return InZip(file=file, info=archive.getinfo("member"))
 
 
-def written(layout: Layout) -> bytes:
+def written(layout: Layout, *, smallest: bool = False) -> bytes:
     output = io.BytesIO()
-    write_archive(layout, output)
+    said = write_archive(layout, output, smallest=smallest)
+    assert said.sha256 == hashlib.sha256(output.getvalue()).hexdigest()
     return output.getvalue()
 
 
-@given(tree=described_trees())
+@given(tree=described_trees(), smallest=st.booleans())
 def test_zipfile_unzip_and_the_staged_folder_agree(
-    tmp_path_factory: pytest.TempPathFactory, tree: dict[str, tuple[bytes, bool, str]]
+    tmp_path_factory: pytest.TempPathFactory,
+    tree: dict[str, tuple[bytes, bool, str]],
+    smallest: bool,  # noqa: FBT001  hypothesis names it
 ) -> None:
     folder = tmp_path_factory.mktemp("archive")
     layout = laid_out(folder, tree)
     archive = folder / "package.zip"
-    archive.write_bytes(written(layout))
+    archive.write_bytes(written(layout, smallest=smallest))
     expected = {
         path: (0o755 if executable else 0o644, data) for path, (data, executable, _) in tree.items()
     }
@@ -115,9 +117,30 @@ def test_zipfile_unzip_and_the_staged_folder_agree(
 def test_the_same_layout_gives_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, tuple[bytes, bool, str]]
 ) -> None:
-    first = written(laid_out(tmp_path_factory.mktemp("first"), tree))
-    backwards = dict(reversed(tree.items()))
-    assert written(laid_out(tmp_path_factory.mktemp("second"), backwards)) == first
+    first = laid_out(tmp_path_factory.mktemp("first"), tree)
+    backwards = laid_out(tmp_path_factory.mktemp("second"), dict(reversed(tree.items())))
+    assert written(backwards) == written(first)
+    assert written(backwards, smallest=True) == written(first, smallest=True)
+
+
+def test_the_smallest_archive_is_smaller_than_zlib_makes_one_and_never_grows_a_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Members of more than all of what may wait, so that they go through one by one.
+    monkeypatch.setattr("lambda_build.smallest._WAITING_BYTES", 50_000)
+    modules = sorted(Path(zipfile.__file__).parent.glob("[a-d]*.py"))
+    noise = random.Random(0).randbytes(10_000)  # noqa: S311  nothing secret
+    tree = {path.name: (path.read_bytes(), False, "file") for path in modules}
+    layout = laid_out(tmp_path, {**tree, "noise": (noise, False, "deflated")})
+    archive = written(layout, smallest=True)
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        sizes = {info.filename: info.compress_size for info in opened.infolist()}
+        assert opened.testzip() is None
+    assert sizes.pop("noise") == len(noise)
+    best = {name: len(zlib.compress(data, 9, -zlib.MAX_WBITS)) for name, (data, *_) in tree.items()}
+    assert len(best) > 20
+    assert sum(sizes.values()) < 0.99 * sum(best.values())
+    assert all(size <= best[name] for name, size in sizes.items())
 
 
 def test_compressed_members_are_copied_as_they_are(tmp_path: Path) -> None:

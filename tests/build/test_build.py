@@ -531,6 +531,24 @@ def test_bytecode_that_would_pass_the_limit_is_left_out(
     assert "largest parts" in refusal(SizeError, function, cache)
 
 
+def test_the_smallest_zip_takes_the_place_of_another_and_is_kept_as_such(
+    tmp_path: Path, function: Function, cache: Cache
+) -> None:
+    output = tmp_path / "out.zip"
+    usual = package(function, output, cache)
+    before = members_of(output)
+    small = package(function, output, cache, smallest=True)
+    assert small.built
+    assert members_of(output) == before
+    assert small.digest == usual.digest  # the compressor is none of what Terraform compares
+    assert small.zipped_bytes is not None
+    assert usual.zipped_bytes is not None
+    assert small.zipped_bytes < usual.zipped_bytes
+    assert not package(function, output, cache, smallest=True).built
+    again = package(function, output, cache)
+    assert (again.built, again.zip_sha256) == (True, usual.zip_sha256)
+
+
 # The lock
 
 
