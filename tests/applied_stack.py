@@ -18,7 +18,7 @@ from unittest import mock
 
 import boto3
 from local_aws.providers import find_providers
-from local_aws.stack import Stack
+from local_aws.stack import Stack, image_functions, image_placeholders
 from python_terraform import IsFlagged, Terraform
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class AppliedStack:
     endpoint_url: str
     front_url: str
     providers: str
+    containers_off: str
+    """Why its container functions cannot run; empty: they can."""
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -100,24 +102,30 @@ class AppliedStack:
         )
 
 
-def apply_stack(project: Path, folder: Path, exits: ExitStack) -> AppliedStack:
-    """Start an AWS, apply the stack to it, and leave both to `exits` to undo."""
+def apply_stack(
+    project: Path, folder: Path, exits: ExitStack, *, variables: Mapping[str, str] | None = None
+) -> AppliedStack:
+    """Start an AWS, apply the stack to it, and leave both to `exits` to undo.
+
+    `variables` are added to Terraform's environment.
+    """
     told = _serve(folder, exits)
+    off = image_placeholders(image_functions(project)) if told["containers_off"] else {}
+    environment = {**told["environment"], **(variables or {}), **off}
     providers = find_providers(folder)
-    stack = Stack(
-        project=project, work_dir=folder, environment=told["environment"], providers=providers
-    )
+    stack = Stack(project=project, work_dir=folder, environment=environment, providers=providers)
     stack.prepare()
     applied = AppliedStack(
         root=stack.root,
         environment={
-            **told["environment"],
+            **environment,
             **providers.environment,
             "CHECKPOINT_DISABLE": "1",
         },
         endpoint_url=told["environment"]["AWS_ENDPOINT_URL"],
         front_url=told["front_url"],
         providers=str(providers),
+        containers_off=told["containers_off"],
     )
     _expect_success(applied.run("init", input=False))
     _expect_success(applied.run("apply", input=False, auto_approve=IsFlagged, parallelism=20))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -32,13 +32,23 @@ def project() -> Path:
 
 
 @pytest.fixture(scope="session")
-def applied_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppliedStack]:
-    """The stack of terraform/, applied to an AWS of its own on this machine, once a run."""
+def applied_stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AppliedStack]:
+    """The stack of terraform/, applied to an AWS of its own on this machine, once a run.
+
+    Without Docker its container functions are off.
+    """
     # Imported here: most runs of a single test need neither moto nor Terraform.
     from applied_stack import apply_stack  # noqa: PLC0415
 
+    variables = {}
+    with suppress(pytest.skip.Exception):  # a test that needs containers skips by itself
+        images = request.getfixturevalue("base_images")
+        variables["TF_VAR_inference_base_image"] = images.amazon_linux
     with ExitStack() as exits:
-        yield apply_stack(PROJECT, tmp_path_factory.mktemp("applied"), exits)
+        folder = tmp_path_factory.mktemp("applied")
+        yield apply_stack(PROJECT, folder, exits, variables=variables)
 
 
 _docker = pytest.StashKey[list[str]]()

@@ -269,6 +269,9 @@ def _requests(url: str) -> list[str]:
 
 
 def _told(console: Console, outcome: Outcome) -> Outcome:
+    if outcome.why_not:
+        console.result(f"- {outcome.name}: not checked, {outcome.why_not}".replace("\n", "\n    "))
+        return outcome
     mark = console.red("✗") if outcome.failure else console.green("✓")
     console.result(f"{mark} {outcome.name} ({outcome.seconds:.1f} s)")
     if outcome.failure:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_aws.docker import Docker
+from local_aws.errors import LocalAwsError
 from local_aws.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import ExitStack
     from pathlib import Path
 
 
@@ -20,6 +22,14 @@ class Containers:
 
     docker: Docker
     registry: Registry
+
+
+def start_containers_if_possible(work_dir: Path, until: ExitStack) -> Containers | str:
+    """Return both, until `until` ends; or why there are none and what to do about it."""
+    try:
+        return until.enter_context(start_containers(work_dir))
+    except LocalAwsError as error:
+        return str(error)
 
 
 @contextmanager

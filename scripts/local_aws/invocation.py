@@ -27,7 +27,6 @@ from local_aws.container import start_image
 from local_aws.deployed import Deployed, Reference
 from local_aws.emulator import PAYLOAD_LIMIT, Result
 from local_aws.errors import (
-    ImageError,
     LocalAwsError,
     PayloadTooLargeError,
     RuntimeUnavailableError,
@@ -36,7 +35,7 @@ from local_aws.errors import (
 from local_aws.package import Package, unpack
 from local_aws.package_process import start_package
 from local_aws.pool import Environment, Pool
-from local_aws.runtime import obstacle, other_machine, provide_runtime
+from local_aws.runtime import emulator_alone, obstacle, other_machine, provide_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +49,8 @@ ENVIRONMENTS = 4
 """How many environments of one version run at once; further invocations wait. AWS would start
 more, up to the account's limit, and this machine would be out of memory."""
 IDLE_S = 300
+CONTAINER_IMAGE = "container image"
+"""What is listed as the runtime of a function that brings its own."""
 _THROTTLED_S = 0.2  # between two attempts to run an event that was throttled
 _TAIL = 4096  # bytes of log that LogType=Tail gives
 
@@ -269,22 +270,23 @@ class Invoker:
             Listed(
                 name=each.function.name,
                 region=each.function.region,
-                runtime=each.function.runtime or "container image",
+                runtime=each.function.runtime or CONTAINER_IMAGE,
                 obstacle=_obstacle(each, self._docker),
             )
             for each in deployed.all_functions()
         ]
 
-    def bring_images(self) -> list[ImageError]:
-        """Have the engine pull every image that can run; return what went wrong with some."""
-        failures: list[ImageError] = []
+    def bring_images(self) -> list[LocalAwsError]:
+        """Have ready what images need to run; return what went wrong with some."""
+        failures: list[LocalAwsError] = []
         if isinstance(self._docker, str):
             return failures
         for each in deployed.all_functions():
             if each.package_type == "Image" and _obstacle(each, self._docker) is None:
                 try:
+                    emulator_alone(each.function.architecture)
                     self._docker.bring(each.image.uri)
-                except ImageError as error:
+                except LocalAwsError as error:
                     failures.append(error)
         return failures
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from local_aws.containers import Containers
-    from local_aws.errors import ImageError
+    from local_aws.errors import LocalAwsError
 
 REGION = "us-east-1"
 """Where things are made if nobody names a region: moto's own default."""
@@ -124,8 +124,8 @@ class LocalAws:
         """Return the functions that are deployed, and why some cannot run on this machine."""
         return self._invoker.functions()
 
-    def bring_images(self) -> list[ImageError]:
-        """Pull the images of functions, so that no first invocation waits; return what failed."""
+    def bring_images(self) -> list[LocalAwsError]:
+        """Have ready what images need, so that no first invocation waits; return what failed."""
         return self._invoker.bring_images()
 
     def _application(

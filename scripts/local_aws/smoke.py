@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
+from local_aws.invocation import CONTAINER_IMAGE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -31,16 +33,24 @@ class CheckError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a check went; `failure` is empty when it went well."""
+    """How a check went; `failure` is empty when it went well, or was not made: `why_not` tells."""
 
     name: str
     failure: str
     seconds: float
+    why_not: str = ""
 
 
 def check(up: Up) -> Iterator[Outcome]:
     """Yield the outcome of each check, as soon as it is known."""
-    for name, run in _CHECKS.items():
+    checks = dict(_CHECKS)
+    if any(each.runtime == CONTAINER_IMAGE for each in up.aws.functions()):
+        if up.containers_off:
+            for name in _CONTAINER_CHECKS:
+                yield Outcome(name=name, failure="", seconds=0.0, why_not=up.containers_off)
+        else:
+            checks |= _CONTAINER_CHECKS
+    for name, run in checks.items():
         started = time.monotonic()
         try:
             run(up)
@@ -62,7 +72,11 @@ def left_behind() -> Outcome:
 
 
 def _runnable(up: Up) -> None:
-    functions = up.aws.functions()
+    functions = [
+        each
+        for each in up.aws.functions()
+        if not (up.containers_off and each.runtime == CONTAINER_IMAGE)
+    ]
     obstacles = [f"{each.name}: {each.obstacle}" for each in functions if each.obstacle]
     if obstacles or not functions:
         raise CheckError("\n".join(obstacles) or "the stack has no function")
@@ -112,6 +126,21 @@ def _invoke(up: Up) -> None:
     _expect_answer(up, json.loads(payload["body"]))
 
 
+def _inference(up: Up) -> None:
+    url = "https://example.com/"
+    for path in ("/inference", "/inference/"):
+        status, answer = _request(up, "POST", path, json.dumps({"url": url}))
+        _expect(status, 200, answer)
+        (result,) = answer["results"]
+        if result["url"] != url or not 0 <= result["probability"] <= 1:
+            raise CheckError(f"no probability of {url}: {answer}")
+
+
+def _inference_health(up: Up) -> None:
+    status, answer = _request(up, "GET", "/inference/health")
+    _expect(status, 200, answer)
+
+
 def _plan(up: Up) -> None:
     if up.stack.has_changes():
         raise CheckError("it would change what was just applied; the changes are listed above")
@@ -125,6 +154,12 @@ _CHECKS: dict[str, Callable[[Up], None]] = {
     "a route that is not there answers 404": _unknown,
     "lambda.invoke by boto3 runs the alias": _invoke,
     "a second terraform plan is empty": _plan,
+}
+
+
+_CONTAINER_CHECKS: dict[str, Callable[[Up], None]] = {
+    "POST /inference and /inference/ answer 200, from a container": _inference,
+    "GET /inference/health answers 200": _inference_health,
 }
 
 

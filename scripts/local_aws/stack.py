@@ -13,6 +13,7 @@ stack, and everything lies in one git-ignored folder:
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from local_aws.terraform import Terraform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from local_aws.providers import Providers
@@ -33,6 +34,7 @@ terraform {
 }
 """
 _LOCK = ".terraform.lock.hcl"
+_IMAGE_VARIABLE = re.compile(r'^variable "(?P<function>\w+)_image_uri"', re.MULTILINE)
 _PROVIDERS_NOTE = "providers.txt"
 
 
@@ -126,3 +128,19 @@ def _link(path: Path, target: Path) -> None:
         path.unlink()
     # Relative, so that the project's folder may be moved.
     path.symlink_to(os.path.relpath(target.resolve(), path.parent.resolve()))
+
+
+def image_functions(project: Path) -> list[str]:
+    """Return the functions of the stack whose image may be given, by NAME_image_uri; sorted."""
+    sources = [file.read_text(encoding="utf-8") for file in (project / "terraform").glob("*.tf")]
+    return sorted(
+        found["function"] for source in sources for found in _IMAGE_VARIABLE.finditer(source)
+    )
+
+
+def image_placeholders(functions: Iterable[str]) -> dict[str, str]:
+    """Return variables by which Terraform builds no image, where none could be built or pushed."""
+    nothing = f"@sha256:{'0' * 64}"
+    return {
+        f"TF_VAR_{name}_image_uri": f"needs-docker.invalid/{name}{nothing}" for name in functions
+    }

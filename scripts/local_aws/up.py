@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_aws.bedrock import ENDPOINT_VARIABLE, BedrockStandIn, function_environment
+from local_aws.containers import Containers, start_containers_if_possible
 from local_aws.errors import LocalAwsError
 from local_aws.front import Front
+from local_aws.interrupts import held
+from local_aws.invocation import CONTAINER_IMAGE
 from local_aws.providers import find_providers
 from local_aws.runtime import machine_architecture, provide_runtime
 from local_aws.server import LocalAws
-from local_aws.stack import Stack
+from local_aws.stack import Stack, image_functions, image_placeholders
 from local_aws.terraform import find_terraform
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ class Up:
     stack: Stack
     bedrock: str  # for a person
     stand_in: bool
+    containers_off: str  # why container functions cannot run; empty: they can
 
 
 @contextmanager
@@ -55,14 +59,20 @@ def up(
     find_terraform()
     with ExitStack() as running:
         variables, bedrock = _bedrock(running)
+        with held():  # it starts programs
+            containers = start_containers_if_possible(settings.work_dir, running)
         aws = running.enter_context(
             LocalAws(
-                settings.work_dir, port=settings.aws_port, function_environment=variables, log=log
+                settings.work_dir,
+                port=settings.aws_port,
+                function_environment=variables,
+                log=log,
+                containers=containers,
             )
         )
         front = running.enter_context(Front(aws.endpoint_url, port=settings.api_port))
         say(f"AWS is at {aws.endpoint_url}, Bedrock is {bedrock}")
-        stack = _applied(settings, aws, say)
+        stack = _applied(settings, aws, _images(settings, containers, say), say)
         running.callback(stack.forget)
         _provide_runtimes(aws, say)
         yield Up(
@@ -71,6 +81,7 @@ def up(
             stack=stack,
             bedrock=bedrock,
             stand_in=ENDPOINT_VARIABLE not in os.environ,
+            containers_off=containers if isinstance(containers, str) else "",
         )
 
 
@@ -85,14 +96,29 @@ def _bedrock(running: ExitStack) -> tuple[dict[str, str], str]:
     )
 
 
-def _applied(settings: Settings, aws: LocalAws, say: Callable[[str], None]) -> Stack:
+def _images(
+    settings: Settings, containers: Containers | str, say: Callable[[str], None]
+) -> dict[str, str]:
+    """Return the stack's variables about container images, and say what is off without them."""
+    functions = image_functions(settings.project)
+    if not isinstance(containers, str):
+        say(f"images are pushed to a registry at {containers.registry.address}, ECR's stand-in")
+        return {}
+    if functions:
+        say(f"{', '.join(functions)} is off, its routes answer 500: {containers}")
+    return image_placeholders(functions)
+
+
+def _applied(
+    settings: Settings, aws: LocalAws, images: dict[str, str], say: Callable[[str], None]
+) -> Stack:
     providers = find_providers(settings.work_dir)
     for name, where in sorted(providers.used.items()):
         say(f"provider hashicorp/{name}: {where}")
     stack = Stack(
         project=settings.project,
         work_dir=settings.work_dir,
-        environment=aws.environment,
+        environment={**aws.environment, **images},
         providers=providers,
         say=say,
     )
@@ -108,7 +134,10 @@ def _provide_runtimes(aws: LocalAws, say: Callable[[str], None]) -> None:
     """Fetch what functions run in, now: a first request that did would time out."""
 
     def provide() -> None:
-        for runtime in sorted({each.runtime for each in aws.functions() if each.obstacle is None}):
+        for failure in aws.bring_images():
+            say(f"warning: {failure}")
+        runtimes = {each.runtime for each in aws.functions() if each.obstacle is None}
+        for runtime in sorted(runtimes - {CONTAINER_IMAGE}):
             say(f"emulator and runtime client for {runtime}")
             try:
                 provide_runtime(runtime, machine_architecture())

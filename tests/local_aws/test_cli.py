@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +21,8 @@ from local_aws.errors import AlreadyRunningError, LocalAwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from docker_engine import Engine
 
 needs_terraform = pytest.mark.skipif(
     shutil.which("terraform") is None, reason="terraform is not on PATH"
@@ -120,6 +124,68 @@ def test_up_lists_what_is_ready_a_second_one_says_so_and_down_stops_it(project: 
     assert said.startswith(f"stopped: process {first.pid}")
     assert instance.running(project.work_dir) is None
     assert not (project.work_dir / "terraform" / "terraform.tfstate").exists()
+
+
+def with_container_function(project: Project) -> None:
+    (project.folder / "terraform" / "main.tf").write_text(
+        """\
+variable "inference_image_uri" {
+  type    = string
+  default = null
+}
+resource "terraform_data" "this" {
+  input = var.inference_image_uri == null ? "it is built" : "it is ${var.inference_image_uri}"
+}
+output "image" {
+  value = terraform_data.this.output
+}
+"""
+    )
+
+
+def image(project: Project) -> str:
+    state = (project.work_dir / "terraform" / "terraform.tfstate").read_text()
+    return str(json.loads(state)["outputs"]["image"]["value"])
+
+
+@needs_terraform
+def test_without_docker_container_functions_are_off_and_the_stack_is_applied(
+    project: Project,
+) -> None:
+    with_container_function(project)
+    project.environment["DOCKER_HOST"] = f"unix://{project.folder}/nothing.sock"
+    process = project.start("up", *FREE)
+    until_it_says(process, "Stop with Ctrl-C")
+    told = image(project)
+    process.send_signal(signal.SIGINT)
+    _, progress = process.communicate(timeout=_TIMEOUT_S)
+
+    assert process.returncode == 0
+    assert told == f"it is needs-docker.invalid/inference@sha256:{'0' * 64}"
+    assert "inference is off, its routes answer 500: no Docker engine answers" in progress
+    assert "DOCKER_HOST" in progress
+
+
+@needs_terraform
+def test_with_docker_images_are_built_for_a_registry_that_ends_with_it(
+    project: Project, docker_engine: Engine
+) -> None:
+    with_container_function(project)
+    project.environment |= docker_engine.environment
+    project.environment["TERRAFORM_PROVIDER_MIRROR"] = str(project.folder / "mirror")
+    process = project.start("up", *FREE)
+    until_it_says(process, "Stop with Ctrl-C")
+    told = image(project)
+    process.send_signal(signal.SIGINT)
+    _, progress = process.communicate(timeout=_TIMEOUT_S)
+
+    assert process.returncode == 0
+    assert told == "it is built"
+    found = re.search(r"a registry at 127\.0\.0\.1:(\d+)", progress)
+    assert found
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(found[1])), timeout=1)
+    assert not (project.work_dir / "registry").exists()
 
 
 @needs_terraform

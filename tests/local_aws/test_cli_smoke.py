@@ -37,6 +37,8 @@ class Fake:
     )
     changes: bool = False
     obstacle: str | None = None
+    containers: list[Any] = field(default_factory=list)
+    containers_off: str = ""
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         request = Request(environ)
@@ -57,7 +59,10 @@ class Fake:
                     "AWS_ACCESS_KEY_ID": "local",
                     "AWS_SECRET_ACCESS_KEY": "local",
                 },
-                functions=lambda: [SimpleNamespace(name="chat", obstacle=self.obstacle)],
+                functions=lambda: [
+                    SimpleNamespace(name="chat", runtime="python3.11", obstacle=self.obstacle),
+                    *self.containers,
+                ],
             ),
             front=SimpleNamespace(served=lambda: [SimpleNamespace(url=self.server.url)]),
             stack=SimpleNamespace(
@@ -65,6 +70,7 @@ class Fake:
                 outputs=lambda: {"chat_function_alias_arn": "chat:live"},
             ),
             stand_in=True,
+            containers_off=self.containers_off,
         )
 
 
@@ -123,6 +129,44 @@ def test_a_plan_that_is_not_empty_and_a_function_that_cannot_run_are_told(fake: 
             "it would change what was just applied; the changes are listed above"
         ),
     }
+
+
+INFERENCE = SimpleNamespace(name="inference", runtime="container image", obstacle=None)
+JUDGED = {"results": [{"url": "https://example.com/", "probability": 0.1}]}
+
+
+def test_where_containers_run_their_routes_are_checked(fake: Fake) -> None:
+    fake.containers = [INFERENCE]
+    fake.replies |= {
+        "POST /inference": (200, JUDGED),
+        "POST /inference/": (200, {"results": [{"url": "another", "probability": 0.1}]}),
+        "GET /inference/health": (503, {}),
+    }
+
+    failures = {each.name: each.failure for each in check(fake.up()) if each.failure}
+
+    assert list(failures) == [
+        "POST /inference and /inference/ answer 200, from a container",
+        "GET /inference/health answers 200",
+    ]
+    told = list(failures.values())
+    assert "another" in told[0]
+    assert "503" in told[1]
+
+
+def test_where_no_container_runs_it_says_what_was_not_checked(fake: Fake) -> None:
+    fake.containers = [SimpleNamespace(name="inference", runtime="container image", obstacle="no")]
+    fake.containers_off = "no Docker engine answers"
+    results = io.StringIO()
+    console = Console(results, io.StringIO())
+
+    outcomes = [_told(console, outcome) for outcome in check(fake.up())]
+
+    assert [outcome.failure for outcome in outcomes] == [""] * len(outcomes)
+    assert (
+        "- GET /inference/health answers 200: not checked, no Docker engine answers\n"
+        in results.getvalue()
+    )
 
 
 def test_a_line_tells_how_each_check_went(fake: Fake) -> None:
