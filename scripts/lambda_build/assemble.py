@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lambda_build.cache import Cache
     from lambda_build.inputs import Inputs
     from lambda_build.lock import Pin
+    from lambda_build.target import Target
     from lambda_build.wheel import Wheel
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def assemble(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
     wheels = list(division.packaged)
     source = source_members(inputs.source)
     record = _record(inputs, wheels, division)
-    plain = lay_out(source, [record], *(wheel_members(wheel) for wheel in wheels))
+    installed = _installed(wheels, function.target, cache)
+    plain = lay_out(source, [record], *installed)
     suspect = refuse(
         check.check_layout(
             plain,
@@ -61,7 +63,7 @@ def assemble(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
             projects={f"{wheel.name} {wheel.version}" for wheel in projects},
         )
     )
-    layout, compiler, warnings = _with_bytecode(plain, source, wheels, inputs, cache)
+    layout, compiler, warnings = _with_bytecode(plain, [source, *installed], inputs, cache)
     packaged = {wheel.sha256 for wheel in wheels}
     pins = [pin for pin in (inputs.lock.pins if inputs.lock else ()) if pin.sha256 in packaged]
     return layout, {
@@ -133,12 +135,18 @@ def _provided(inputs: Inputs, division: Division) -> list[str]:
     return sorted(declared | {wheel.name for wheel in division.left_out})
 
 
+def _installed(wheels: Sequence[Wheel], target: Target, cache: Cache) -> list[list[Member]]:
+    """Return what each wheel adds to a package; to an image, less what only its makers need."""
+    groups = [wheel_members(wheel) for wheel in wheels]
+    if target.base is None:
+        return groups
+    from lambda_build.images.trim import trimmed  # noqa: PLC0415 - most builds are of ZIPs
+
+    return trimmed(groups, target, cache)
+
+
 def _with_bytecode(
-    plain: Layout,
-    source: Sequence[Member],
-    wheels: Sequence[Wheel],
-    inputs: Inputs,
-    cache: Cache,
+    plain: Layout, groups: Sequence[Sequence[Member]], inputs: Inputs, cache: Cache
 ) -> tuple[Layout, Compiler | None, list[str]]:
     """Add the bytecode that the target takes; without it where it cannot be made or held."""
     name, python = inputs.function.name, inputs.function.target.python
@@ -146,10 +154,11 @@ def _with_bytecode(
     if compiler is None:
         return plain, None, [no_compiler(inputs)]
     _log.info("%s: compiling with Python %s", name, compiler.version)
-    groups = [source, *(wheel_members(wheel) for wheel in wheels)]
-    all_fit = _fits_with_bytecode(plain)
-    if not all_fit:
-        reached = reached_modules(plain, inputs.function.target, cache=cache)
+    target = inputs.function.target
+    # An image is pulled, so it holds no bytecode that it has no use for.
+    if target.base is not None or not _fits_with_bytecode(plain):
+        at_start = target.base is not None
+        reached = reached_modules(plain, target, cache=cache, at_start=at_start)
         groups = [[member for member in group if member.path in reached] for group in groups]
     # One process a wheel, so that each is compiled once and kept under its own hash.
     compiled = at_once(
@@ -162,7 +171,7 @@ def _with_bytecode(
             f"{path} is no Python {python}: {reason}\nMend it, or name it in .lambdaignore."
         )
     layout = lay_out(plain.members, *(bytecode.members for bytecode in compiled))
-    if layout.size > check.LARGEST_UNZIPPED_BYTES:
+    if target.base is None and layout.size > check.LARGEST_UNZIPPED_BYTES:
         warning = (
             f"{name}: with bytecode the package would be {layout.size / 1e6:.0f} MB, more than "
             "Lambda takes, so it has none and starts slower."

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 # Raised when something else is read from the same module.
-FORMAT = 1
+FORMAT = 2
 
 # What catches a failing import (Built-in Exceptions: the exception hierarchy).
 _CATCHING = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
@@ -51,6 +51,7 @@ class Import:
     fallbacks: tuple[int, ...] = ()  # the `try`s that have to fail before it is reached
     successes: tuple[int, ...] = ()  # the `try`s that have to succeed before it is reached
     needs: str | None = None  # the module that has to be found before it is reached
+    is_deferred: bool = False  # in a function: it runs when that is called, if ever
 
     def __str__(self) -> str:
         dotted = "." * self.level + self.module
@@ -105,6 +106,7 @@ class _Around:
     fallbacks: tuple[int, ...] = ()
     successes: tuple[int, ...] = ()
     needs: str | None = None
+    is_deferred: bool = False
 
 
 class _ImportReader:
@@ -129,6 +131,7 @@ class _ImportReader:
             "fallbacks": around.fallbacks,
             "successes": around.successes,
             "needs": around.needs,
+            "is_deferred": around.is_deferred,
         }
         match node:
             case ast.Import(names=aliases):
@@ -163,7 +166,7 @@ class _ImportReader:
                 self._add(body, replace(around, guard=self._tries))
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
                 # Its body runs when it is called, and then no `try` around it catches anything.
-                self._children(node, replace(around, guard=None))
+                self._children(node, replace(around, guard=None, is_deferred=True))
             case _:
                 self._children(node, around)
 

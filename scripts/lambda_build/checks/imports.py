@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from lambda_build.layout import Layout, Member
     from lambda_build.target import Target
 
+# What starts the source's modules where a package brings AWS's runtime client itself, as images do.
+_CLIENT = "awslambdaric.__main__"
+
 # What the packages are called whose modules have another name.
 _REQUIREMENTS = {
     "attr": "attrs",
@@ -129,12 +132,15 @@ def failing_imports(
         yield check.finding(found)
 
 
-def reached_modules(layout: Layout, target: Target, *, cache: Cache) -> frozenset[str]:
+def reached_modules(
+    layout: Layout, target: Target, *, cache: Cache, at_start: bool = False
+) -> frozenset[str]:
     """Return the paths of the modules that the function's source may import, itself among them.
 
-    An import by a name that is only known when it runs is not seen.
+    `at_start` leaves out what dependencies import only when one of their functions is called. An
+    import by a name that is only known when it runs is not seen.
     """
-    return _Check(layout, target, frozenset(), cache).reached()
+    return _Check(layout, target, frozenset(), cache).reached(at_start=at_start)
 
 
 class _Check:
@@ -179,15 +185,22 @@ class _Check:
             key=lambda found: (found.member.path, found.written.line, found.name),
         )
 
-    def reached(self) -> frozenset[str]:
+    def reached(self, *, at_start: bool) -> frozenset[str]:
         """Return the paths of the source's modules, and of all that they may import."""
-        waiting = [member for member in self._layout.members if member.origin == "source"]
+        client = self._modules.find(_CLIENT)
+        waiting = [
+            member
+            for member in self._layout.members
+            if member.origin == "source" or member is client
+        ]
         seen = {member.path for member in waiting}
         while waiting:
             member = waiting.pop()
             if not member.path.endswith(".py"):
                 continue
             for found in self._live(self._read(member).imports, member):
+                if at_start and found.is_deferred and member.origin != "source":
+                    continue
                 for target in self._reached(found, member):
                     if target.path not in seen:
                         seen.add(target.path)
