@@ -8,22 +8,18 @@ Both are made from the same layout. What the inputs' digest names is never built
 
 from __future__ import annotations
 
-import base64
 import logging
-import os
-import shutil
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lambda_build.cache import directory_written_aside, locked, sha256_of, sweep, written_aside
+from lambda_build.cache import locked, sha256_of, sweep, written_aside
+from lambda_build.folders import drop_old, folder_path, kept_folder, write_folder
 from lambda_build.inputs import Inputs, read_inputs
-from lambda_build.manifest import read_manifest, staged_tree, write_manifest
-from lambda_build.stage import StagedTree, is_intact, stage
+from lambda_build.manifest import read_manifest, write_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from lambda_build.cache import Cache
@@ -31,9 +27,6 @@ if TYPE_CHECKING:
     from lambda_build.layout import Layout
 
 _log = logging.getLogger(__name__)
-
-# How long a staged folder that nothing names any more is kept: a plan may still be reading it.
-_KEPT_S = 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +92,7 @@ def stage_package(
         layout, facts = _assembled(inputs, cache)
         if is_archived(layout.size):
             if parent.is_dir():
-                _drop_old(parent)
+                drop_old(parent)
             return _archived(inputs, archive, layout, facts)
         manifest_path.unlink(missing_ok=True)  # archive_file overwrites the ZIP that it is of
         return _staged(inputs, parent, layout, facts)
@@ -115,7 +108,9 @@ def _swept(output: Path) -> Path:
 
 def _kept_archive(inputs: Inputs, output: Path, *, smallest: bool = False) -> Artefact | None:
     kept = read_manifest(output.with_suffix(".manifest.json"))
-    if kept is None or not _is_current(kept, inputs) or not _is_archive(output, kept):
+    if kept is None or kept["digest"] != inputs.digest:
+        return None
+    if not is_current(kept, inputs) or not _is_archive(output, kept):
         return None
     if kept["archive"]["smallest"] != smallest:
         return None
@@ -153,39 +148,22 @@ def _assembled(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
     return assemble(inputs, cache)
 
 
-def _folder(inputs: Inputs, parent: Path) -> tuple[Path, Path]:
-    """Return where a staged folder belongs, and where its manifest does."""
-    short = base64.b64decode(inputs.digest).hex()[:16]
-    return parent / short, parent / f"{short}.manifest.json"
-
-
 def _kept_folder(inputs: Inputs, parent: Path) -> Artefact | None:
-    folder, manifest_path = _folder(inputs, parent)
-    kept = read_manifest(manifest_path)
-    if kept is None or not _is_current(kept, inputs) or not is_intact(staged_tree(kept, folder)):
+    kept = kept_folder(parent, inputs.digest)
+    if kept is None or not is_current(kept, inputs):
         return None
-    with suppress(OSError):  # another user's; then it is kept a day from its making
-        os.utime(manifest_path)
-    return _artefact(inputs, folder, kept, built=False)
+    return _artefact(inputs, folder_path(parent, inputs.digest), kept, built=False)
 
 
 def _staged(inputs: Inputs, parent: Path, layout: Layout, facts: dict[str, Any]) -> Artefact:
     """Write a layout into its folder, and its manifest beside it."""
-    folder, manifest_path = _folder(inputs, parent)
-    previous = _newest(parent)
-    _log.info("%s: writing %s", inputs.function.name, folder)
-    manifest_path.unlink(missing_ok=True)
-    with directory_written_aside(folder) as aside:
-        stage(layout, aside, previous)
-        _make_room(folder)
-    write_manifest(manifest_path, **facts)
-    _drop_old(parent)
+    _log.info("%s: writing %s", inputs.function.name, parent)
+    folder = write_folder(parent, inputs.digest, layout, facts)
     return _artefact(inputs, folder, facts, built=True)
 
 
-def _is_current(manifest: Mapping[str, Any], inputs: Inputs) -> bool:
-    if manifest.get("digest") != inputs.digest:
-        return False
+def is_current(manifest: Mapping[str, Any], inputs: Inputs) -> bool:
+    """Whether what a manifest is of would be built the same now: compiled, where it can be."""
     return not (manifest["bytecode"] is None and _can_compile_now(manifest, inputs))
 
 
@@ -203,43 +181,6 @@ def _is_archive(output: Path, manifest: Mapping[str, Any]) -> bool:
     with suppress(OSError, KeyError):
         return bool(sha256_of(output) == manifest["archive"]["sha256"])
     return False
-
-
-def _newest(parent: Path) -> StagedTree | None:
-    """Return the folder that was staged last, whose unchanged files can be linked to."""
-    for path in sorted(parent.glob("*.manifest.json"), key=lambda p: -p.stat().st_mtime):
-        manifest = read_manifest(path)
-        if manifest is not None:
-            return staged_tree(manifest, parent / path.name.removesuffix(".manifest.json"))
-    return None
-
-
-def _make_room(folder: Path) -> None:
-    """Move a folder away that is there without being what its name says: somebody changed it."""
-    if folder.exists():
-        aside = folder.with_name(f".{folder.name}.changed-{os.getpid()}")
-        folder.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _drop_old(parent: Path) -> None:
-    """Remove folders that no build has named for a day, and what killed builds left behind."""
-    now = time.time()
-    manifests = {path: path.stat().st_mtime for path in parent.glob("*.manifest.json")}
-    for path, used in manifests.items():
-        if now - used > _KEPT_S:
-            path.unlink(missing_ok=True)
-    named = {path.name.removesuffix(".manifest.json") for path in parent.glob("*.manifest.json")}
-    for path in _leftovers(parent, named):
-        shutil.rmtree(path, ignore_errors=True)
-    sweep(parent)
-
-
-def _leftovers(parent: Path, named: set[str]) -> Iterator[Path]:
-    # The lock is held: nobody else is writing here.
-    for path in parent.iterdir():
-        if path.is_dir() and path.name not in named:
-            yield path
 
 
 def _artefact(inputs: Inputs, path: Path, facts: Mapping[str, Any], *, built: bool) -> Artefact:

@@ -16,7 +16,10 @@ LambdaBuildError                1  the root; never raised itself
 ├── ToolError                  14  a program that the build needs is missing or failed
 ├── ImportsError               15  an import of the source would fail on Lambda
 ├── VerificationError          16  an archive that somebody made would not work on Lambda
-└── DockerError                17  Docker is needed, and missing, silent or failed
+├── DockerError                17  Docker is needed, and missing, silent or failed
+├── ImageError                 18  an image cannot be built, or is none for the target
+├── RegistryError              19  a registry does not answer, or refuses
+└── PlanError                  20  what is to be deployed is not what was planned
 """
 
 from __future__ import annotations
@@ -140,3 +143,21 @@ class DockerError(LambdaBuildError):
     """Docker is needed, and it is missing, does not answer or failed."""
 
     exit_code = 17
+
+
+class ImageError(LambdaBuildError):
+    """An image cannot be built from its Dockerfile, or would not run on Lambda."""
+
+    exit_code = 18
+
+
+class RegistryError(LambdaBuildError):
+    """A registry does not answer, does not have an image, or refuses one."""
+
+    exit_code = 19
+
+
+class PlanError(LambdaBuildError):
+    """What is to be deployed is not what was planned: its inputs have changed."""
+
+    exit_code = 20

@@ -51,7 +51,7 @@ def fetch(
     missing = [pin for pin in pins if not _is_whole(_place(pin, cache), pin)]
     if missing:
         locations = locate(missing)
-        with _client() as client:
+        with http_client() as client:
             at_once(
                 lambda pin: _bring(pin, locations[pin.sha256], cache, client),
                 missing,
@@ -77,7 +77,8 @@ def _is_whole(file: Path, pin: Pin) -> bool:
         return False
 
 
-def _client() -> httpx.Client:
+def http_client() -> httpx.Client:
+    """Return what asks servers, with the certificates and the proxy that uv would use."""
     import httpx  # noqa: PLC0415 - slow to import, and needed on a cold cache only
 
     connection = read_connection()

@@ -66,6 +66,7 @@ def stage(layout: Layout, folder: Path, previous: StagedTree | None = None) -> N
                 _write(folder / member.path, [read_verified(member)], member.mode)
     for path, _, _ in os.walk(folder):
         os.chmod(path, 0o755)  # noqa: PTH101, S103 - pathlib is slow here; Lambda's user reads it
+        os.utime(path, (_TIME, _TIME))  # the layers of an image hold folders' times as well
 
 
 def is_intact(tree: StagedTree) -> bool:

@@ -83,7 +83,7 @@ def no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError(f"was run: {words}")
 
     monkeypatch.setattr(subprocess, "run", refuse)
-    monkeypatch.setattr("lambda_build.fetch._client", refuse)
+    monkeypatch.setattr("lambda_build.fetch.http_client", refuse)
 
 
 def refusal(
@@ -371,7 +371,7 @@ def test_a_changed_line_resolves_fetches_and_unpacks_nothing(
     (function.source / "index.py").write_text(f"{HANDLER}# more\n")
     shutil.rmtree(tmp_path / "wheels")
     monkeypatch.setattr("lambda_build.uv._executable", lambda: "/nowhere/uv")
-    monkeypatch.setattr("lambda_build.fetch._client", lambda: pytest.fail("fetched"))
+    monkeypatch.setattr("lambda_build.fetch.http_client", lambda: pytest.fail("fetched"))
     second = stage_package(function, tmp_path / "out", cache)
     assert second.path != first.path
     shared = {
@@ -966,7 +966,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_artefact(
     before = tree_of(output.parent)
     (function.source / "index.py").write_text(f"{HANDLER}# more\n")
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("lambda_build.archive.write_archive", full)

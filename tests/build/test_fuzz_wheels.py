@@ -107,7 +107,7 @@ class RawWheel:
 @pytest.fixture(autouse=True)
 def nobody_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give these builds no client: its certificates take longer to read than their wheels."""
-    monkeypatch.setattr("lambda_build.fetch._client", nullcontext)
+    monkeypatch.setattr("lambda_build.fetch.http_client", nullcontext)
 
 
 def deflated(data: bytes) -> bytes:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lambda_build import cli, terraform
 from lambda_build.build import package
 from lambda_build.errors import FetchError, LambdaBuildError, UsageError, redacted
-from lambda_build.fetch import _client
+from lambda_build.fetch import http_client
 from lambda_build.indexes import read_connection, read_indexes, uv_environment
 from lambda_build.locking import lock_function
 from lambda_build.requirements import read_requirements
@@ -484,7 +484,7 @@ def test_certificates_that_cannot_be_read_are_refused_by_name(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     with pytest.raises(FetchError, match=r"/nowhere/ca\.pem cannot be read: No such file"):
-        _client()
+        http_client()
 
 
 def test_errors_and_echoed_commands_hold_no_credentials() -> None:
