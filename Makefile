@@ -18,7 +18,7 @@ help: ## Show what there is
 	@echo
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  FUNCTION=chat         one function instead of all (package, lock, upgrade)"
+	@echo "  FUNCTION=chat         one function instead of all (package, image, lock, upgrade)"
 	@echo "  CSV=urls.csv          labelled URLs: columns url and label (train)"
 	@echo "  ENVIRONMENT=prod      terraform/environments/prod.tfvars (plan, apply, destroy)"
 	@echo "  BENCH=--quick         one repetition of one workload (bench-build)"
@@ -50,6 +50,10 @@ test: setup ## Run all tests
 .PHONY: package
 package: setup ## Build the functions' ZIPs into lambda_packages/
 	@$(VENV)/lambda-build package $(FUNCTION)
+
+.PHONY: image
+image: setup ## Build the images of functions that are container images; needs Docker
+	@$(VENV)/lambda-build image $(FUNCTION)
 
 .PHONY: lock
 lock: setup ## Write down which versions answer requirements.txt, with their hashes

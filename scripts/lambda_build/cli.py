@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO, TypeAlias
@@ -16,7 +17,7 @@ from lambda_build.cache import begin_no_more, remove_unfinished
 from lambda_build.errors import LambdaBuildError, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lambda_build.build import Artefact
     from lambda_build.function import Function
@@ -31,6 +32,7 @@ examples:
   lambda-build package --source src --handler app.handler --output app.zip
                                           any folder in the world, with its requirements.txt
   lambda-build package --source src --architecture arm64 --runtime python3.13 --output app.zip
+  lambda-build image                      the functions that are container images, with Docker
   lambda-build lock                       choose versions, and write them down with their hashes
   lambda-build lock --upgrade chat        choose the newest ones
   lambda-build verify app.zip             what is wrong with a ZIP, whoever made it
@@ -38,7 +40,7 @@ examples:
 
 exit codes: 0 done, 2 usage, 3 requirements, 4 lock, 5 resolution, 6 network, 7 hash, 8 wheel,
   9 source, 10 handler, 11 conflict, 12 size, 13 output, 14 tool, 15 imports, 16 verification,
-  17 docker, 130 interrupted; of diff also 1: they differ
+  17 docker, 18 image, 19 registry, 20 plan, 130 interrupted; of diff also 1: they differ
 """
 
 _VERIFY_EXAMPLES = """\
@@ -132,9 +134,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     terraform.set_defaults(run=_terraform)
     verify, diff = _add_verify(commands), _add_diff(commands)
-    for command in (package, lock, terraform, verify, diff):
+    for command in (package, lock, terraform, verify, diff, *_add_images(commands)):
         command.add_argument("--verbose", action="store_true", help="say what is run")
     return parser
+
+
+def _add_images(commands: _Commands) -> tuple[argparse.ArgumentParser, ...]:
+    image = commands.add_parser(
+        "image",
+        help="build container images",
+        description="Builds the images of this project's functions, or of any folder, into the "
+        "local Docker engine.",
+    )
+    _add_function(image)
+    image.add_argument("--json", action="store_true", help="print the results as JSON")
+    image.set_defaults(run=_image)
+    plan = commands.add_parser(
+        "terraform-image",
+        help='answer Terraform\'s data "external" of an image; needs no Docker',
+        description="Reads a query as JSON from stdin, prints the digest of the image's inputs.",
+    )
+    plan.set_defaults(run=_terraform_image)
+    push = commands.add_parser(
+        "push-image",
+        help="for Terraform's local-exec: build the planned image, and push it",
+        description="Reads what was planned from LAMBDA_BUILD_IMAGE; pushes what is not there.",
+    )
+    push.set_defaults(run=_push_image)
+    return image, plan, push
 
 
 def _add_verify(commands: _Commands) -> argparse.ArgumentParser:
@@ -203,6 +230,12 @@ def _add_function(command: argparse.ArgumentParser) -> None:
         help="with --source: a package that is left out because the runtime holds it, e.g. boto3; "
         "layer:NAME for one that a layer brings (repeatable)",
     )
+    command.add_argument(
+        "--base-image",
+        metavar="IMAGE",
+        help='with --source: it is a container image on this one (AWS\'s own: "")',
+    )
+    command.add_argument("--glibc", help="with --source: which the base image has, e.g. 2.36")
 
 
 def _package(options: argparse.Namespace) -> None:
@@ -214,7 +247,7 @@ def _package(options: argparse.Namespace) -> None:
     if options.output and not options.source:
         raise UsageError("--output goes with --source; functions go into lambda_packages/")
     artefacts = []
-    for function in _functions(options):
+    for function in _packaged(options):
         output = options.output or Path("lambda_packages", f"{function.name}.zip")
         artefact = package(function, output, Cache.default(), smallest=options.smallest)
         for warning in artefact.warnings:
@@ -224,6 +257,69 @@ def _package(options: argparse.Namespace) -> None:
             print(_row(artefact), flush=True)
     if options.json:
         print(json.dumps([_as_json(artefact) for artefact in artefacts], indent=2))
+
+
+def _packaged(options: argparse.Namespace) -> list[Function]:
+    """Return the functions that are carried as ZIPs, and say which are not."""
+    functions = _functions(options)
+    images = [function for function in functions if function.target.base is not None]
+    if images and (options.names or options.source):
+        raise UsageError(
+            f"{images[0].name} is a container image, and no ZIP. Build it with Docker:\n"
+            f"    make image FUNCTION={images[0].name}"
+        )
+    for function in images:
+        _say(f"{function.name}: a container image; make image builds it")
+    return [function for function in functions if function.target.base is None]
+
+
+def _image(options: argparse.Namespace) -> None:
+    from lambda_build.cache import Cache  # noqa: PLC0415 - --help needs none of it
+    from lambda_build.images.image import build_image  # noqa: PLC0415
+
+    images = []
+    for function in _imaged(options):
+        image = build_image(function, Path("lambda_packages"), Cache.default())
+        for warning in image.warnings:
+            _say(f"{_yellow('warning:')} {warning}")
+        images.append(image)
+        if not options.json:
+            done = "built" if image.built else "unchanged"
+            print(f"{image.reference}  {image.size / 1e6:.1f} MB  {done}", flush=True)
+    if options.json:
+        print(json.dumps([asdict(image) | {"reference": image.reference} for image in images]))
+
+
+def _imaged(options: argparse.Namespace) -> list[Function]:
+    """Return the functions that are carried as images; one that is named has to be."""
+    functions = _functions(options)
+    if options.source and functions[0].target.base is None:
+        options.base_image = ""  # it is not said on what, so on AWS's own
+        functions = _functions(options)
+    zips = [function for function in functions if function.target.base is None]
+    if zips and options.names:
+        raise UsageError(
+            f"{zips[0].name} is carried as a ZIP. To make a container image of it, say so in "
+            f'{zips[0].source / "function.json"}:\n    "dependencies": "image"'
+        )
+    if len(zips) == len(functions):
+        _say("no function of this project is a container image")
+    return [function for function in functions if function.target.base is not None]
+
+
+def _terraform_image(_: argparse.Namespace) -> None:
+    from lambda_build.images.terraform import plan_image  # noqa: PLC0415 - --help needs none of it
+
+    _answer(plan_image)
+
+
+def _push_image(_: argparse.Namespace) -> None:
+    from lambda_build.images.terraform import push_planned  # noqa: PLC0415 - as above
+
+    pushed = push_planned()
+    for warning in pushed.warnings:
+        _say(f"{_yellow('warning:')} {warning}")
+    print(f"{pushed.reference}  {'was there' if pushed.was_there else 'pushed'}")
 
 
 def _lock(options: argparse.Namespace) -> None:
@@ -245,11 +341,16 @@ def _lock(options: argparse.Namespace) -> None:
 def _terraform(_: argparse.Namespace) -> None:
     from lambda_build import terraform  # noqa: PLC0415 - --help needs none of it
 
+    _answer(terraform.answer)
+
+
+def _answer(answers: Callable[[str], dict[str, str]]) -> None:
+    """Answer the query on stdin on stdout, and let nothing else get there."""
     # Terraform takes stdout as the answer: whatever else is printed must not get there.
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     with answer:
-        json.dump(terraform.answer(sys.stdin.read()), answer)
+        json.dump(answers(sys.stdin.read()), answer)
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -303,6 +404,8 @@ def _functions(options: argparse.Namespace) -> list[Function]:
             "architecture",
             "handler",
             "provided",
+            "base_image",
+            "glibc",
         )
         for name in flags:
             if getattr(options, name):
@@ -322,6 +425,8 @@ def _functions(options: argparse.Namespace) -> list[Function]:
             architecture=options.architecture,
             handler=options.handler,
             provided=options.provided,
+            base_image=options.base_image,
+            glibc=options.glibc,
         )
     ]
 

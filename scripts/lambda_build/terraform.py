@@ -7,6 +7,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lambda_build.build import stage_package
 from lambda_build.cache import Cache
@@ -14,6 +15,9 @@ from lambda_build.errors import UsageError
 from lambda_build.function import Function
 from lambda_build.provided import read_provided
 from lambda_build.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 _QUERY = {
     *("name", "source", "requirements", "runtime", "architecture", "handler", "output_dir"),
@@ -31,9 +35,8 @@ def answer(query_text: str) -> dict[str, str]:
     Paths are relative to the root module, in the query and in the answer, so that nothing of a
     machine gets into a plan. Raises LambdaBuildError for whatever cannot be built.
     """
-    query = _query(query_text)
-    if {"/", "\0"} & set(query["name"]) or query["name"] in {"", ".", ".."}:
-        raise UsageError(f"{query['name']!r} is no name of an artefact: it becomes a file's name")
+    query = read_query(query_text, _QUERY, _OPTIONAL)
+    check_name(query["name"])
     if not re.fullmatch("[0-9]+", query["archive_above_bytes"]):
         raise UsageError(f"archive_above_bytes is {query['archive_above_bytes']!r}: a whole number")
     source = Path(query["source"])
@@ -45,7 +48,7 @@ def answer(query_text: str) -> dict[str, str]:
         requirements=source / requirements if requirements else None,
         target=target,
         handler=query["handler"],
-        provided=read_provided(_names(query.get("provided", "[]")), target, "the query"),
+        provided=read_provided(read_names(query.get("provided", "[]")), target, "the query"),
     )
     artefact = stage_package(
         function,
@@ -67,7 +70,13 @@ def answer(query_text: str) -> dict[str, str]:
     }
 
 
-def _names(text: str) -> list[str]:
+def check_name(name: str) -> None:
+    """Raise UsageError when a name would not do for a file."""
+    if {"/", "\0"} & set(name) or name in {"", ".", ".."}:
+        raise UsageError(f"{name!r} is no name of an artefact: it becomes a file's name")
+
+
+def read_names(text: str) -> list[str]:
     """Return the list in a value: a query holds strings only, so a list is JSON in one."""
     try:
         names = json.loads(text)
@@ -78,17 +87,20 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _query(text: str) -> dict[str, str]:
+def read_query(text: str, keys: AbstractSet[str], optional: AbstractSet[str]) -> dict[str, str]:
+    """Return what Terraform asks for, an object of strings; UsageError when it is none."""
     try:
         query = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"stdin is not JSON: {error}; this command is for Terraform") from error
+        raise UsageError(f"the query is not JSON: {error}; this command is for Terraform") from (
+            error
+        )
     if (
         not isinstance(query, dict)
-        or query.keys() - _OPTIONAL != _QUERY
+        or query.keys() - optional != keys
         or not all(isinstance(value, str) for value in query.values())
     ):
         raise UsageError(
-            f"the query must be an object of strings with the keys {', '.join(sorted(_QUERY))}"
+            f"the query must be an object of strings with the keys {', '.join(sorted(keys))}"
         )
     return query

@@ -111,7 +111,7 @@ def test_without_a_lock_the_answer_warns(root: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "stdin is not JSON"),
+        ("", "the query is not JSON"),
         ("[]", "must be an object of strings with the keys architecture, archive_above_bytes"),
         ("{}", "must be an object of strings with the keys"),
         (json.dumps({**QUERY, "more": ""}), "must be an object of strings with the keys"),

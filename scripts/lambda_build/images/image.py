@@ -1,0 +1,357 @@
+"""Building a function's image with Docker, and pushing it to its registry.
+
+    function ─► inputs (with the base's digest) ─► context ─► docker build ─► check ─► docker push
+
+An image is tagged with the digest of its inputs, so an image that is there is never built again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lambda_build.cache import temporary_folder
+from lambda_build.docker import docker
+from lambda_build.errors import DockerError, ImageError, PlanError, RegistryError, SizeError
+from lambda_build.images.context import ImageInputs, mentions, read_image_inputs, stage_context
+from lambda_build.images.reference import Reference
+from lambda_build.images.registry import Login, image_digest
+from lambda_build.images.revision import origin_labels
+from lambda_build.target import Architecture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lambda_build.cache import Cache
+    from lambda_build.function import Function
+    from lambda_build.target import Target
+
+_log = logging.getLogger(__name__)
+
+# A Dockerfile may install an operating system's packages, and a slow line may push 10 GB.
+_TIMEOUT_S = 3600
+
+# AWS, "Lambda quotas": container image code package size, uncompressed, all layers.
+_LARGEST_BYTES = 10 * 1024**3
+
+# Docker's names for machines (Go's GOARCH).
+_MACHINES = {Architecture.X86_64: "amd64", Architecture.ARM64: "arm64"}
+
+_SHOWN_LINES = 15
+
+# What Docker and registries say; each is looked for in lower case.
+_DENIED = ("unauthorized", "denied", "no basic auth credentials", "authentication required", "403")
+_IMMUTABLE = ("immutable", "already exists")
+_UNREACHABLE = (
+    *("connection refused", "no such host", "i/o timeout", "timeout", "eof", "connection reset"),
+    *("network is unreachable", "server misbehaving", "certificate", "tls:", "no route to host"),
+)
+_NO_REPOSITORY = ("name unknown", "name_unknown", "repository does not exist", "does not exist")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """An image in the local engine."""
+
+    name: str
+    tag: str
+    size: int  # bytes, all layers
+    built: bool  # False: it was there already
+    warnings: tuple[str, ...]
+
+    @property
+    def reference(self) -> str:
+        """What Docker calls it."""
+        return f"{self.name}:{self.tag}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pushed:
+    """An image in a registry."""
+
+    reference: str  # by digest
+    was_there: bool
+    warnings: tuple[str, ...]
+
+
+def build_image(function: Function, output_dir: Path, cache: Cache) -> Image:
+    """Build the image of a function into the local engine, tagged with its inputs' digest.
+
+    The base image is the one that the engine has by that name, else the registry's.
+    """
+    base, identity = _local_base(function.target)
+    image = read_image_inputs(function, base, identity, cache, output_dir)
+    reference = f"{image_name(function)}:{image.tag}"
+    found = _inspected(reference)
+    context = None
+    if found is None:
+        context = stage_context(image, cache, output_dir)
+        found = _built(image, context.folder, reference)
+    return Image(
+        name=image_name(function),
+        tag=image.tag,
+        size=found["Size"],
+        built=context is not None,
+        warnings=context.warnings if context else image.warnings,
+    )
+
+
+def push_image(
+    function: Function,
+    base_image: str,
+    repository: str,
+    tag: str,
+    login: Login | None,
+    cache: Cache,
+    output_dir: Path,
+) -> Pushed:
+    """Build the image that was planned, and push it, unless its repository has it already.
+
+    Raises PlanError when the inputs are not those of the plan.
+    """
+    base = Reference.parse(base_image)
+    image = read_image_inputs(function, base_image, base.digest, cache, output_dir)
+    if image.tag != tag:
+        raise PlanError(
+            f"{function.name}: what the image is made of has changed since the plan: it was "
+            f"{tag[:12]}, and is {image.tag[:12]}.\nPlan again, on the files that are to be "
+            "deployed:\n    terraform plan"
+        )
+    wanted = Reference.parse(f"{repository}:{tag}")
+    there = image_digest(wanted, login)
+    warnings: tuple[str, ...] = ()
+    if there is None:
+        context = stage_context(image, cache, output_dir)
+        warnings = context.warnings
+        _built(image, context.folder, str(wanted))
+        _log.info("%s: pushing %s", function.name, wanted)
+        there = _pushed(wanted, login)
+        return Pushed(reference=f"{repository}@{there}", was_there=False, warnings=warnings)
+    return Pushed(reference=f"{repository}@{there}", was_there=True, warnings=warnings)
+
+
+def resolved_base(target: Target) -> tuple[Reference, str, tuple[str, ...]]:
+    """Return the base image of a target, its digest, and what is to be said of it.
+
+    The digest is the reference's own; without one its registry is asked, and a warning says what
+    to write. Raises RegistryError when that cannot tell.
+    """
+    reference = _base(target)
+    if reference.digest:
+        return reference, reference.digest, ()
+    digest = image_digest(reference)
+    if digest is None:
+        raise RegistryError(
+            f"the base image {reference} does not exist: {reference.registry} has no such tag.\n"
+            "Mend base_image in function.json, or in Terraform."
+        )
+    warning = (
+        f"the base image {reference} is not pinned, so another day may plan another image. "
+        f'Write in function.json:\n    "base_image": "{reference.pinned(digest)}"'
+    )
+    return reference, digest, (warning,)
+
+
+def image_name(function: Function) -> str:
+    """Return what the image of a function is called in the local engine."""
+    return function.name.lower()
+
+
+def _base(target: Target) -> Reference:
+    if target.base is None:
+        raise TypeError(target)
+    return Reference.parse(target.base.reference)
+
+
+def _local_base(target: Target) -> tuple[str, str]:
+    """Return the base image to build on here, and what stands for its content."""
+    reference = _base(target)
+    if reference.digest:
+        return str(reference), reference.digest
+    found = _inspected(str(reference))
+    if found is not None and found["Architecture"] == _MACHINES[target.architecture]:
+        digests = [name.partition("@")[2] for name in found.get("RepoDigests") or ()]
+        return str(reference), min(digests, default=str(found["Id"]))
+    _, digest, _ = resolved_base(target)
+    return reference.pinned(digest), digest
+
+
+def _inspected(reference: str) -> dict[str, Any] | None:
+    """Return what the engine says of an image; None when it has none of that name."""
+    result = docker("image", "inspect", "--format", "{{json .}}", reference)
+    if result.returncode:
+        if "no such image" in result.stderr.lower():
+            return None
+        raise DockerError(f"docker cannot inspect {reference}:\n{result.stderr.strip()}")
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def _built(image: ImageInputs, context: Path, reference: str) -> dict[str, Any]:
+    """Build an image from its context, and return what the engine says of it when it will do."""
+    target = image.function.target
+    platform = _platform(target)
+    if mentions(image.dockerfile, "BASE_IMAGE"):
+        _bring_base(image.base_image, target, platform)
+    _log.info("%s: building %s", image.function.name, reference)
+    labels = origin_labels(image.function.source)
+    result = docker(
+        *("build", "--tag", reference, *platform, *_network()),
+        *("--build-arg", f"BASE_IMAGE={image.base_image}"),
+        *("--build-arg", f"HANDLER={image.handler}"),
+        *(word for name in sorted(labels) for word in ("--label", f"{name}={labels[name]}")),
+        context,
+        # Lambda takes a manifest of one image, and no index with attestations beside it.
+        environment={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+        timeout_s=_TIMEOUT_S,
+    )
+    if result.returncode:
+        raise ImageError(
+            f"docker cannot build the image of {image.function.name}; it ended with:\n"
+            f"{_last_lines(result.stdout + result.stderr)}\n"
+            f"Mend {_dockerfile_name(image)}; to try it by itself:\n"
+            f"    docker build --build-arg BASE_IMAGE={image.base_image} "
+            f"--build-arg HANDLER={image.handler} {context}"
+        )
+    found = _inspected(reference)
+    if found is None:
+        raise ImageError(f"docker built {reference}, and its engine does not have it")
+    _check(found, reference, target)
+    return found
+
+
+def _check(found: dict[str, Any], reference: str, target: Target) -> None:
+    """Raise ImageError when an image is for another machine, SizeError when it is too large."""
+    if found["Os"] != "linux" or found["Architecture"] != _MACHINES[target.architecture]:
+        docker("image", "rm", "--no-prune", reference)  # nobody may take it for what its tag says
+        raise ImageError(
+            f"the image is for {found['Os']}/{found['Architecture']}, and the function runs on "
+            f"linux/{_MACHINES[target.architecture]} ({target.architecture}).\n"
+            "Name a base image of that machine, or change the function's architecture."
+        )
+    if found["Size"] > _LARGEST_BYTES:
+        raise SizeError(
+            f"the image is {found['Size'] / 1e9:.1f} GB, and Lambda takes "
+            f"{_LARGEST_BYTES / 1e9:.1f} GB (10 GiB). Its layers:\n"
+            f"    docker history {reference}"
+        )
+
+
+def _platform(target: Target) -> Sequence[str]:
+    """Return the option for a machine that is not the engine's.
+
+    Only then: the classic builder looks for an image of the local engine in a registry when a
+    platform is named that the image does not name just so.
+    """
+    result = docker("version", "--format", "{{.Server.Arch}}")
+    wanted = _MACHINES[target.architecture]
+    return () if result.stdout.strip() == wanted else ("--platform", f"linux/{wanted}")
+
+
+def _network() -> Sequence[str]:
+    """Return the option for an engine that has no bridge for a build's network, as some CI has."""
+    result = docker("network", "inspect", "bridge")
+    return ("--network", "host") if result.returncode else ()
+
+
+def _bring_base(base_image: str, target: Target, platform: Sequence[str]) -> None:
+    """Pull the base image unless it is there: so a registry's failure is told from a build's."""
+    found = _inspected(base_image)
+    if found is not None and found["Architecture"] == _MACHINES[target.architecture]:
+        return
+    _log.info("pulling %s", base_image)
+    result = docker("pull", "--quiet", *platform, base_image, timeout_s=_TIMEOUT_S)
+    if result.returncode and found is None:
+        raise RegistryError(
+            f"the base image {base_image} cannot be had:\n{_last_lines(result.stderr)}\n"
+            "Check its name and the network; where its registry needs a login:\n"
+            f"    docker login {Reference.parse(base_image).registry}"
+        )
+
+
+def _pushed(reference: Reference, login: Login | None) -> str:
+    """Push an image and return its digest in the registry."""
+    with ExitStack() as exits:
+        environment = {}
+        if login is not None:
+            folder = exits.enter_context(temporary_folder())
+            _write_settings(folder, reference.registry, login)
+            environment["DOCKER_CONFIG"] = os.fspath(folder)
+        result = docker("push", str(reference), environment=environment, timeout_s=_TIMEOUT_S)
+    if result.returncode:
+        said = result.stdout + result.stderr
+        there = None
+        if any(word in said.lower() for word in _IMMUTABLE):
+            # Somebody else pushed the same inputs meanwhile: that is the image that is wanted.
+            there = image_digest(reference, login)
+        if there is None:
+            raise RegistryError(_why_not_pushed(reference, said))
+        return there
+    digest = image_digest(reference, login)
+    if digest is None:
+        raise RegistryError(
+            f"{reference} was pushed, and its registry does not have it.\nApply again."
+        )
+    return digest
+
+
+def _write_settings(folder: Path, registry: str, login: Login) -> None:
+    """Write settings of Docker's with a login for one registry, beside the user's own.
+
+    `docker login` would leave the password in the user's settings. Where they name another engine
+    (a context), that one is meant here as well.
+    """
+    own = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    settings: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        settings = json.loads((own / "config.json").read_text("utf-8"))
+    for key in ("auths", "credsStore", "credHelpers"):
+        settings.pop(key, None)
+    secret = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
+    settings["auths"] = {registry: {"auth": secret}}
+    file = os.open(folder / "config.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file, "w", encoding="utf-8") as opened:
+        json.dump(settings, opened)
+    for name in ("contexts", "cli-plugins"):
+        if (own / name).is_dir():
+            (folder / name).symlink_to((own / name).resolve())
+
+
+def _why_not_pushed(reference: Reference, said: str) -> str:
+    told = said.lower()
+    head = f"{reference} cannot be pushed:\n{_last_lines(said, 3)}\n"
+    if any(word in told for word in _IMMUTABLE):
+        return (
+            f"{head}The repository's tags are immutable, and this one was taken and removed again "
+            "meanwhile.\nApply again."
+        )
+    if any(word in told for word in _DENIED):
+        return (
+            f"{head}The registry refuses the login, or does not let it push "
+            "(ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, "
+            "ecr:PutImage). Tokens of Amazon ECR last twelve hours: plan and apply again."
+        )
+    if any(word in told for word in _NO_REPOSITORY):
+        return f"{head}There is no such repository. Plan and apply again, so that it is made."
+    if any(word in told for word in _UNREACHABLE):
+        return (
+            f"{head}{reference.registry} does not answer. Check the network and Docker's proxy, "
+            "then apply again: layers that are there already are not sent again."
+        )
+    return f"{head}Apply again: layers that are there already are not sent again."
+
+
+def _last_lines(text: str, number: int = _SHOWN_LINES) -> str:
+    lines = [line.rstrip() for line in text.strip().splitlines() if line.strip()]
+    return "\n".join(f"    {line}" for line in lines[-number:])
+
+
+def _dockerfile_name(image: ImageInputs) -> str:
+    own = image.function.source / "Dockerfile"
+    return os.fspath(own) if own.exists() else "its base image or its requirements"
