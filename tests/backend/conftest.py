@@ -12,6 +12,7 @@ import gc
 import importlib.util
 import logging
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,24 +53,31 @@ def new_environment() -> Callable[[str], ModuleType]:
 @pytest.fixture(scope="module")
 def inference(new_environment: Callable[[str], ModuleType]) -> Iterator[ModuleType]:
     """The inference function, and afterwards the process as it was before it started."""
-    yield new_environment("inference")
+    with _root_logger_kept():  # made before any test's own fixtures, so they keep what it left
+        yield new_environment("inference")
     gc.unfreeze()
     logging.getLogger("mangum.http").setLevel(logging.NOTSET)
     asyncio.get_event_loop().close()
     asyncio.set_event_loop(None)
 
 
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    root = logging.getLogger()
+    level, handlers = root.level, [(handler, handler.formatter) for handler in root.handlers]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = [handler for handler, _ in handlers]
+    for handler, formatter in handlers:
+        handler.setFormatter(formatter)
+
+
 @pytest.fixture(autouse=True)
 def _root_logger_as_it_was() -> Iterator[None]:
     """A handler configures the root logger once; each test begins before that."""
-    root = logging.getLogger()
-    before = root.level, [(handler, handler.formatter) for handler in root.handlers]
     http_api._configure_logs_once.cache_clear()
-    yield
-    root.setLevel(before[0])
-    root.handlers[:] = [handler for handler, _ in before[1]]
-    for handler, formatter in before[1]:
-        handler.setFormatter(formatter)
+    with _root_logger_kept():
+        yield
 
 
 @pytest.fixture
