@@ -26,7 +26,7 @@ from lambda_build.images.revision import origin_labels
 from lambda_build.target import Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lambda_build.cache import Cache
     from lambda_build.function import Function
@@ -116,7 +116,9 @@ def push_image(
     Raises PlanError when the inputs are not those of the plan.
     """
     base = Reference.parse(base_image)
-    image = read_image_inputs(function, base_image, base.digest, cache, output_dir)
+    image = read_image_inputs(
+        function, base_image, base.digest or _made_here(base), cache, output_dir
+    )
     if image.tag != tag:
         raise PlanError(
             f"{function.name}: what the image is made of has changed since the plan: it was "
@@ -136,26 +138,32 @@ def push_image(
     return Pushed(reference=f"{repository}@{there}", was_there=True, warnings=warnings)
 
 
-def resolved_base(target: Target) -> tuple[Reference, str, tuple[str, ...]]:
-    """Return the base image of a target, its digest, and what is to be said of it.
+def resolved_base(target: Target) -> tuple[str, str, tuple[str, ...]]:
+    """Return the base image of a target, what stands for its content, and what is to be said of it.
 
-    The digest is the reference's own; without one its registry is asked, and a warning says what
-    to write. Raises RegistryError when that cannot tell.
+    Its content is told by its digest: the reference's own; without one its registry is asked, and a
+    warning says what to write. Where that cannot tell, it is what Docker has here by that name: one
+    that was pulled earlier, or was made here and has no digest of a registry's, but an id.
+    Raises RegistryError.
     """
     reference = _base(target)
     if reference.digest:
-        return reference, reference.digest, ()
-    digest = image_digest(reference)
-    if digest is None:
-        raise RegistryError(
-            f"the base image {reference} does not exist: {reference.registry} has no such tag.\n"
-            "Mend base_image in function.json, or in Terraform."
-        )
+        return str(reference), reference.digest, ()
+    try:
+        digest = _registrys_digest(reference)
+    except RegistryError as error:
+        with suppress(DockerError):
+            if found := _engines_base(reference):
+                reason = str(error).partition("\n")[0]
+                warning = f"the base image {reference} is taken as it is on this machine: {reason}"
+                return *found, (warning,)
+        raise
+    pinned = reference.pinned(digest)
     warning = (
         f"the base image {reference} is not pinned, so another day may plan another image. "
-        f'Write in function.json:\n    "base_image": "{reference.pinned(digest)}"'
+        f'Write in function.json:\n    "base_image": "{pinned}"'
     )
-    return reference, digest, (warning,)
+    return pinned, digest, (warning,)
 
 
 def image_name(function: Function) -> str:
@@ -176,10 +184,51 @@ def _local_base(target: Target) -> tuple[str, str]:
         return str(reference), reference.digest
     found = _inspected(str(reference))
     if found is not None and found["Architecture"] == _MACHINES[target.architecture]:
-        digests = [name.partition("@")[2] for name in found.get("RepoDigests") or ()]
-        return str(reference), min(digests, default=str(found["Id"]))
-    _, digest, _ = resolved_base(target)
-    return reference.pinned(digest), digest
+        return str(reference), _identity(found, reference)
+    base, identity, _ = resolved_base(target)
+    return base, identity
+
+
+def _registrys_digest(reference: Reference) -> str:
+    digest = image_digest(reference)
+    if digest is None:
+        raise RegistryError(
+            f"the base image {reference} does not exist: {reference.registry} has no such tag.\n"
+            "Mend base_image in function.json, or in Terraform."
+        )
+    return digest
+
+
+def _engines_base(reference: Reference) -> tuple[str, str] | None:
+    """Return the image that the engine has by a name, by its digest where it is a registry's."""
+    found = _inspected(str(reference))
+    if found is None:
+        return None
+    identity = _identity(found, reference)
+    pulled = identity != found["Id"]
+    return (reference.pinned(identity) if pulled else str(reference)), identity
+
+
+def _made_here(reference: Reference) -> str:
+    """Return the id of a base image that is on this machine only."""
+    found = _inspected(str(reference))
+    if found is None:
+        raise RegistryError(
+            f"the base image {reference} was planned as it is on the planning machine, and this "
+            "machine's Docker has none.\nPush it to a registry, and plan with that one's name."
+        )
+    return _identity(found, reference)
+
+
+def _identity(found: Mapping[str, Any], reference: Reference) -> str:
+    """Return what stands for an image's content: its digest in its own registry, else its id."""
+    digests = [Reference.parse(name) for name in found.get("RepoDigests") or ()]
+    own = [
+        each.digest
+        for each in digests
+        if (each.registry, each.repository) == (reference.registry, reference.repository)
+    ]
+    return min(own, default=str(found["Id"]))
 
 
 def _inspected(reference: str) -> dict[str, Any] | None:

@@ -45,15 +45,14 @@ def plan_image(query_text: str) -> dict[str, str]:
     """
     asked = _asked(read_query(query_text, _QUERY, _OPTIONAL), "the query")
     cache = Cache.default()
-    reference, digest, warnings = resolved_base(asked.function.target)
-    pinned = reference.pinned(digest)
-    image = read_image_inputs(asked.function, pinned, digest, cache, asked.output_dir)
+    base, identity, warnings = resolved_base(asked.function.target)
+    image = read_image_inputs(asked.function, base, identity, cache, asked.output_dir)
     context = stage_context(image, cache, asked.output_dir)
     name = asked.function.name
     return {
         "digest": image.digest,
         "tag": image.tag,
-        "base_image": pinned,
+        "base_image": base,
         "lock": image.inputs.lock.digest if image.inputs.lock else "",
         "warnings": "\n".join([*(f"{name}: {said}" for said in warnings), *context.warnings]),
     }
