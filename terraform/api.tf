@@ -7,6 +7,12 @@ module "api" {
   routes = {
     "POST /chat"       = { function = module.chat.function }
     "GET /chat/health" = { function = module.chat.function }
+
+    # Routes are exact, and people write the slash.
+    "POST /inference"       = { function = module.inference.function }
+    "POST /inference/"      = { function = module.inference.function }
+    "GET /inference/health" = { function = module.inference.function }
+    "GET /inference/model"  = { function = module.inference.function }
   }
 
   throttling         = var.api_throttling

@@ -1,6 +1,7 @@
 locals {
   # What the build script reads too.
-  chat = jsondecode(file("${local.backend_dir}/chat/function.json"))
+  chat      = jsondecode(file("${local.backend_dir}/chat/function.json"))
+  inference = jsondecode(file("${local.backend_dir}/inference/function.json"))
 }
 
 module "chat" {
@@ -35,4 +36,40 @@ module "chat" {
   tracing            = var.tracing
   log_retention_days = var.log_retention_days
   release            = var.chat_release
+}
+
+module "inference" {
+  source = "./modules/container_function"
+
+  name        = "${local.project_name}-inference"
+  description = local.inference.description
+
+  package = {
+    name         = "inference"
+    source       = "${local.backend_dir}/inference"
+    requirements = lookup(local.inference, "requirements", "requirements.txt")
+    base_image   = var.inference_base_image == null ? lookup(local.inference, "base_image", "") : var.inference_base_image
+    output_dir   = local.packages_dir
+    provided     = lookup(local.inference, "provided", [])
+  }
+
+  # In place of a build.
+  image_uri = var.inference_image_uri
+
+  runtime      = local.inference.runtime
+  architecture = local.inference.architecture
+  handler      = local.inference.handler
+
+  compute = {
+    memory_mb = var.inference_lambda_memory
+    timeout_s = var.lambda_timeout
+  }
+
+  environment = {
+    LOG_LEVEL = var.log_level
+  }
+
+  tracing            = var.tracing
+  log_retention_days = var.log_retention_days
+  release            = var.inference_release
 }

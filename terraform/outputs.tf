@@ -37,3 +37,28 @@ output "chat_package" {
   description = "What was built for chat: path, digest, lock."
   value       = module.chat.package
 }
+
+output "inference_function_name" {
+  description = "Name of inference's function."
+  value       = module.inference.function.name
+}
+
+output "inference_function_alias_arn" {
+  description = "What to invoke: inference's alias live."
+  value       = module.inference.function.alias_arn
+}
+
+output "inference_function_version" {
+  description = "Newest published version of inference, for inference_release."
+  value       = module.inference.function.version
+}
+
+output "inference_log_group" {
+  description = "Log group of inference's function."
+  value       = module.inference.function.log_group_name
+}
+
+output "inference_package" {
+  description = "What is deployed for inference: uri of the image, by digest, and its repository_url; digest, tag and lock where it was built here."
+  value       = module.inference.package
+}

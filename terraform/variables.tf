@@ -121,3 +121,31 @@ variable "chat_release" {
   })
   default = null
 }
+
+variable "inference_lambda_memory" {
+  description = "MB of memory of inference's function, 128 to 10240; CPU grows with it."
+  type        = number
+  default     = 1024
+  nullable    = false
+}
+
+variable "inference_image_uri" {
+  description = "Image of inference that something else has built, in ECR and by digest: <repository>@sha256:…. Absent: it is built at apply, with Docker, when it has changed."
+  type        = string
+  default     = null
+}
+
+variable "inference_base_image" {
+  description = "What inference's image is built on, best by digest, e.g. a mirror's Amazon Linux 2023. Absent: as backend/inference/function.json says."
+  type        = string
+  default     = null
+}
+
+variable "inference_release" {
+  description = "Which version of inference is live. Absent: the newest. Present: `version`, except for the share `newest_weight` (0 to 1, default 0) of the requests, which goes to the newest."
+  type = object({
+    version       = string
+    newest_weight = optional(number)
+  })
+  default = null
+}

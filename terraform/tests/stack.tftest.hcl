@@ -1,4 +1,4 @@
-# The build and the archive are mocked, so nothing is built.
+# The builds and the archive are mocked, so nothing is built.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -10,7 +10,7 @@ mock_provider "external" {
 
 mock_provider "archive" {}
 
-# The ZIP that is not built has no hash to compare.
+# The ZIP that is not built has no hash to compare, and the image that is not built would be pushed.
 override_module {
   target = module.chat
   outputs = {
@@ -32,6 +32,33 @@ override_module {
       path   = "./../lambda_packages/chat_function.zip"
       digest = "ZGlnZXN0"
       lock   = ""
+    }
+  }
+}
+
+override_module {
+  target = module.inference
+  outputs = {
+    function = {
+      name           = "python-lambda-inference"
+      arn            = "arn:aws:lambda:eu-central-1:123456789012:function:python-lambda-inference"
+      version        = "3"
+      alias_name     = "live"
+      alias_arn      = "arn:aws:lambda:eu-central-1:123456789012:function:python-lambda-inference:live"
+      invoke_arn     = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:123456789012:function:python-lambda-inference:live/invocations"
+      role_name      = "python-lambda-inference"
+      role_arn       = "arn:aws:iam::123456789012:role/python-lambda-inference"
+      log_group_name = "/aws/lambda/python-lambda-inference"
+      timeout_s      = 29
+      architecture   = "x86_64"
+      runtime        = null
+    }
+    package = {
+      uri            = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/python-lambda-inference@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+      repository_url = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/python-lambda-inference"
+      digest         = "ZGlnZXN0"
+      tag            = "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9"
+      lock           = ""
     }
   }
 }
@@ -68,6 +95,29 @@ run "chat_answers_under_two_routes" {
       }
     }
     error_message = "Chat must be allowed to invoke the one foundation model."
+  }
+}
+
+run "inference_answers_as_an_image" {
+  assert {
+    condition     = output.inference_function_name == "python-lambda-inference" && endswith(output.inference_function_alias_arn, ":live") && output.inference_log_group == "/aws/lambda/python-lambda-inference"
+    error_message = "The function must be told, by its alias, with its log."
+  }
+
+  assert {
+    condition     = output.inference_function_version == "3" && strcontains(output.inference_package.uri, "@sha256:")
+    error_message = "What is deployed must be told, by its version and its digest."
+  }
+
+  # What the function is is read from function.json, where the build reads it too.
+  assert {
+    condition     = alltrue([for fact in ["description", "runtime", "architecture", "handler"] : contains(keys(local.inference), fact)])
+    error_message = "backend/inference/function.json must say description, runtime, architecture and handler."
+  }
+
+  assert {
+    condition     = local.inference.dependencies == "image"
+    error_message = "inference is deployed by container_function, so its dependencies must be carried in the image."
   }
 }
 

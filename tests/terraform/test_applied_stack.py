@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from applied_stack import AppliedStack
 
 FUNCTION = "python-lambda-chat"
+INFERENCE = "python-lambda-inference"
+ROUTES = {
+    "GET /chat/health": FUNCTION,
+    "POST /chat": FUNCTION,
+    "GET /inference/health": INFERENCE,
+    "GET /inference/model": INFERENCE,
+    "POST /inference": INFERENCE,
+    "POST /inference/": INFERENCE,
+}
 MODEL = "amazon.nova-lite-v1:0"
 
 
@@ -42,6 +51,9 @@ def test_the_outputs_tell_what_to_call(applied_stack: AppliedStack) -> None:
     assert outputs["chat_log_group"] == f"/aws/lambda/{FUNCTION}"
     assert outputs["api_url"].startswith(f"https://{outputs['api_id']}.execute-api.")
     assert outputs["chat_package"]["lock"].startswith("sha256:")
+    assert outputs["inference_function_name"] == INFERENCE
+    assert outputs["inference_function_alias_arn"].endswith(f":function:{INFERENCE}:live")
+    assert outputs["inference_log_group"] == f"/aws/lambda/{INFERENCE}"
 
 
 def test_chat_is_what_its_function_json_says(live: dict[str, Any], project: Path) -> None:
@@ -65,6 +77,41 @@ def test_the_alias_serves_the_published_version(
     applied_stack: AppliedStack, live: dict[str, Any]
 ) -> None:
     assert live["Version"] == applied_stack.outputs["chat_function_version"] != "$LATEST"
+
+
+def test_inference_is_the_image_that_the_outputs_tell(
+    applied_stack: AppliedStack, project: Path
+) -> None:
+    said = json.loads(
+        project.joinpath("backend/inference/function.json").read_text(encoding="utf-8")
+    )
+
+    function = applied_stack.boto3("lambda").get_function(FunctionName=INFERENCE, Qualifier="live")
+
+    assert function["Code"]["ImageUri"] == applied_stack.outputs["inference_package"]["uri"]
+    assert "@sha256:" in function["Code"]["ImageUri"]
+    configuration = function["Configuration"]
+    assert configuration["PackageType"] == "Image"
+    assert configuration["Architectures"] == [said["architecture"]]
+    assert configuration["Description"] == said["description"]
+    assert configuration["MemorySize"] == 1024
+    assert configuration["Environment"]["Variables"] == {"LOG_LEVEL": "INFO"}
+    assert configuration["Version"] == applied_stack.outputs["inference_function_version"]
+
+
+def test_the_repository_of_inference_is_for_that_function(applied_stack: AppliedStack) -> None:
+    ecr = applied_stack.boto3("ecr")
+    [repository] = ecr.describe_repositories(repositoryNames=[INFERENCE])["repositories"]
+    policy = json.loads(ecr.get_repository_policy(repositoryName=INFERENCE)["policyText"])
+
+    assert repository["imageTagMutability"] == "IMMUTABLE"
+    assert repository["imageScanningConfiguration"] == {"scanOnPush": True}
+    assert (
+        repository["repositoryUri"] == applied_stack.outputs["inference_package"]["repository_url"]
+    )
+    function = f"arn:aws:lambda:us-east-1:123456789012:function:{INFERENCE}"
+    [statement] = policy["Statement"]
+    assert statement["Condition"] == {"ArnLike": {"aws:SourceArn": [function, f"{function}:*"]}}
 
 
 def test_chats_role_allows_its_model_and_its_log_and_nothing_else(
@@ -102,6 +149,7 @@ def test_every_log_ends(applied_stack: AppliedStack) -> None:
 
     assert {group["logGroupName"]: group.get("retentionInDays") for group in groups} == {
         f"/aws/lambda/{FUNCTION}": 30,
+        f"/aws/lambda/{INFERENCE}": 30,
         "/aws/vendedlogs/http-api/python-lambda": 30,
     }
 
@@ -115,25 +163,33 @@ def test_routes_lead_to_the_alias_which_lets_each_in_by_name(
         item["IntegrationId"]: item for item in gateway.get_integrations(ApiId=api_id)["Items"]
     }
 
-    assert sorted(route["RouteKey"] for route in routes) == ["GET /chat/health", "POST /chat"]
+    assert sorted(route["RouteKey"] for route in routes) == sorted(ROUTES)
     for route in routes:
         integration = integrations[route["Target"].removeprefix("integrations/")]
-        alias = applied_stack.outputs["chat_function_alias_arn"]
+        alias = _alias_arn(ROUTES[route["RouteKey"]])
         assert integration["IntegrationUri"].endswith(f"/functions/{alias}/invocations")
         assert integration["PayloadFormatVersion"] == "2.0"
 
-    policy = json.loads(
-        applied_stack.boto3("lambda").get_policy(FunctionName=FUNCTION, Qualifier="live")["Policy"]
-    )
-    assert sorted(
-        statement["Condition"]["ArnLike"]["AWS:SourceArn"] for statement in policy["Statement"]
-    ) == [
-        f"arn:aws:execute-api:us-east-1:123456789012:{api_id}/*/GET/chat/health",
-        f"arn:aws:execute-api:us-east-1:123456789012:{api_id}/*/POST/chat",
-    ]
-    assert {statement["Principal"]["Service"] for statement in policy["Statement"]} == {
-        "apigateway.amazonaws.com"
-    }
+    for function in (FUNCTION, INFERENCE):
+        policy = json.loads(
+            applied_stack.boto3("lambda").get_policy(FunctionName=function, Qualifier="live")[
+                "Policy"
+            ]
+        )
+        assert sorted(
+            statement["Condition"]["ArnLike"]["AWS:SourceArn"] for statement in policy["Statement"]
+        ) == sorted(
+            f"arn:aws:execute-api:us-east-1:123456789012:{api_id}/*/{key.replace(' ', '')}"
+            for key, routed in ROUTES.items()
+            if routed == function
+        )
+        assert {statement["Principal"]["Service"] for statement in policy["Statement"]} == {
+            "apigateway.amazonaws.com"
+        }
+
+
+def _alias_arn(function: str) -> str:
+    return f"arn:aws:lambda:us-east-1:123456789012:function:{function}:live"
 
 
 def test_the_api_throttles_and_logs(applied_stack: AppliedStack, api_id: str) -> None:
@@ -181,6 +237,9 @@ def test_planning_to_destroy_builds_nothing(applied_stack: AppliedStack, tmp_pat
     plan = applied_stack.run("plan", input=False, variables=no_build)
     assert "no build is possible here" in plan.output
 
+    listed = applied_stack.run("state list").output.splitlines()
+    resources = [address for address in listed if address and ".data." not in f".{address}"]
+
     destroy = applied_stack.run(
         "plan",
         input=False,
@@ -191,4 +250,4 @@ def test_planning_to_destroy_builds_nothing(applied_stack: AppliedStack, tmp_pat
     )
 
     assert destroy.exit_code == 0, destroy.output
-    assert "0 to add, 0 to change, 14 to destroy" in destroy.output
+    assert f"0 to add, 0 to change, {len(resources)} to destroy" in destroy.output
