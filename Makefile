@@ -9,6 +9,19 @@ CSV ?=
 ENVIRONMENT ?=
 BENCH ?=
 TERRAFORM := terraform -chdir=terraform
+METHOD ?=
+BODY ?=
+# Of a request, and word for word: neither make nor the shell may read what is in it.
+override BODY := $(value BODY)
+# `make invoke PATH=/chat`: make hands on what its command line says to every program that it starts,
+# as the PATH to look for programs in. So that is taken as the request's path, and PATH is again what
+# it was when make was started, which a shell function still tells.
+ifeq ($(origin PATH),command line)
+REQUEST_PATH := $(value PATH)
+override PATH = $(shell printf '%s' "$$PATH")
+override PATH := $(PATH)
+endif
+export BODY METHOD REQUEST_PATH
 # Terraform's own words: terraform/environments/NAME.tfvars, if one is named.
 VAR_FILE = $(if $(ENVIRONMENT),-var-file=environments/$(ENVIRONMENT).tfvars)
 
@@ -19,6 +32,7 @@ help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  FUNCTION=chat         one function instead of all (package, image, lock, upgrade)"
+	@echo "  PATH=/chat            the request's path; METHOD=PUT and BODY='…' too (invoke)"
 	@echo "  CSV=urls.csv          labelled URLs: columns url and label (train)"
 	@echo "  ENVIRONMENT=prod      terraform/environments/prod.tfvars (plan, apply, destroy)"
 	@echo "  BENCH=--quick         one repetition of one workload (bench-build)"
@@ -40,6 +54,17 @@ smoke: setup ## Run it, send the README's requests, stop it; says what failed
 .PHONY: down
 down: setup ## Stop what `make up` started in another terminal
 	@$(VENV)/local-aws down
+
+.PHONY: invoke
+invoke: setup ## Send one request to one function: FUNCTION=chat PATH=/chat/health
+	@if [ -z "$(FUNCTION)" ] || [ -z "$$REQUEST_PATH" ]; then \
+		echo "make invoke FUNCTION=chat PATH=/chat BODY='{…}' METHOD=POST: the first two are needed" >&2; \
+		exit 2; \
+	fi
+	@set -- --path "$$REQUEST_PATH"; \
+	[ -z "$$METHOD" ] || set -- "$$@" --method "$$METHOD"; \
+	[ -z "$$BODY" ] || set -- "$$@" --body "$$BODY"; \
+	$(VENV)/local-aws invoke $(FUNCTION) "$$@"
 
 .PHONY: test
 test: setup ## Run all tests

@@ -1,4 +1,4 @@
-"""The command line: `local-aws up`, `local-aws smoke`, `local-aws down`."""
+"""The command line: `local-aws up`, `smoke`, `down`, `invoke`, `trace-request`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeAlias
+
+from lambda_build.errors import LambdaBuildError
 
 from local_aws import instance
 from local_aws.errors import LocalAwsError
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from local_aws.smoke import Outcome
     from local_aws.up import Up
+
+    _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _API_PORT = 8000
@@ -37,6 +41,9 @@ examples:
                                    at free ports
   local-aws smoke                  up at free ports, the README's requests, down
   local-aws down                   stop it from another terminal
+  local-aws invoke chat --path /chat/health
+  local-aws invoke inference --path /inference --body '{"url": "https://example.com/"}'
+                                   one request to one function, of the stack that runs or alone
 
 environment:
   LOCAL_AWS_BEDROCK_ENDPOINT_URL   a Bedrock endpoint in place of the stand-in, such as
@@ -47,6 +54,15 @@ environment:
   NO_COLOR                         no colours
 """
 
+_INVOKE_EXAMPLES = """\
+examples:
+  local-aws invoke chat --path /chat/health
+  local-aws invoke inference --path /inference --body '{"url": "https://example.com/"}'
+  local-aws invoke chat --path /chat --method PUT --header 'content-type: text/plain' --body no
+
+exit codes: 0 the function answered, whatever the status; 1 it failed, or could not be run; 2 usage
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
@@ -54,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(sys.stdout, sys.stderr)
     try:
         code: int = options.command(options, console)
-    except (LocalAwsError, ProvidersNotFoundError) as error:
+    except (LocalAwsError, LambdaBuildError, ProvidersNotFoundError) as error:
         console.say(f"{console.red('error:')} {error}")
         return _FAILED
     except KeyboardInterrupt:
@@ -127,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     smoke.set_defaults(command=_smoke, port=0, aws_port=0)
     down = commands.add_parser("down", help="stop the one that runs")
     down.set_defaults(command=_down)
-    for command in (up, smoke, down):
+    for command in (up, smoke, down, _add_invoke(commands)):
         command.add_argument(
             "--project",
             type=Path,
@@ -140,6 +156,35 @@ def _parser() -> argparse.ArgumentParser:
             help="folder for all that it makes (default: PROJECT/.local_aws)",
         )
     return parser
+
+
+def _add_invoke(commands: _Commands) -> argparse.ArgumentParser:
+    invoke = commands.add_parser(
+        "invoke",
+        help="send one request to one function, and print its answer",
+        description="Makes a payload 2.0 event of a request, and invokes the function with it: "
+        "that of the local AWS if one runs, else one that is built and started by itself. Routes, "
+        "permissions and CORS are not looked at: for these, send the request to `local-aws up`.",
+        epilog=_INVOKE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    invoke.set_defaults(command=_invoke)
+    invoke.add_argument("name", metavar="FUNCTION", help="a folder of backend/, such as chat")
+    invoke.add_argument("--path", required=True, help="with its query, such as /chat/health?full=1")
+    _add_request(invoke)
+    return invoke
+
+
+def _add_request(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--method", help="(default: POST with a body, else GET)")
+    command.add_argument("--body", help="the request's body; need not be JSON")
+    command.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="may be repeated; a body is application/json unless a header says otherwise",
+    )
 
 
 def _work_dir(options: argparse.Namespace) -> Path:
@@ -183,6 +228,34 @@ def _smoke(options: argparse.Namespace, console: Console) -> int:
     return _FAILED
 
 
+def _invoke(options: argparse.Namespace, console: Console) -> int:
+    from local_aws.asked import asked, event_for, told  # noqa: PLC0415 (boto3 takes its time)
+    from local_aws.invoke import invoke  # noqa: PLC0415
+
+    request = asked(options.path, method=options.method, body=options.body, headers=options.header)
+    with _building(console):
+        invoked = invoke(
+            options.name,
+            event_for(request),
+            project=options.project.resolve(),
+            work_dir=_work_dir(options),
+            say=console.say,
+        )
+    console.result(told(invoked.reply))
+    if not invoked.failure:
+        return 0
+    console.say(f"{console.red('error:')} {invoked.failure}\nIts log:\n{invoked.log.rstrip()}")
+    return _FAILED
+
+
+@contextmanager
+def _building(console: Console) -> Iterator[None]:
+    """Let Ctrl-C end what this runs, and say what the build reports."""
+    with interruptible():
+        _log_to(console.say, of="lambda_build", prefix="")
+        yield
+
+
 def _down(options: argparse.Namespace, console: Console) -> int:
     work_dir = _work_dir(options)
     stopped = instance.stop(work_dir)
@@ -218,14 +291,14 @@ def _running(
             console.say("stopping")
 
 
-def _log_to(say: Callable[[str], None]) -> None:
+def _log_to(say: Callable[[str], None], *, of: str = "local_aws", prefix: str = "http | ") -> None:
     """Hand over each request that the front answered, and what the servers complain about."""
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            say(f"http | {record.getMessage()}")
+            say(f"{prefix}{record.getMessage()}")
 
-    log = logging.getLogger("local_aws")
+    log = logging.getLogger(of)
     log.addHandler(Lines())
     log.setLevel(logging.INFO)
 

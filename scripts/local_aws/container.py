@@ -57,14 +57,16 @@ def start_image(
     *,
     work_dir: Path,
     environment: Mapping[str, str] | None = None,
+    mounts: Mapping[str, Path] | None = None,
     log: Callable[[str], None] = lambda _line: None,
 ) -> Emulator:
     """Return the function in a container that has started.
 
-    `environment` is added to the function's own. Raises EmulatorError when it does not come up,
+    `environment` is added to the function's own; `mounts` are folders of this machine, by their
+    paths in the container, where they are read-only. Raises EmulatorError when it does not come up,
     ImageError when there is no such image, RuntimeUnavailableError when it is for another machine.
     """
-    sandbox = _Container(function, image, docker, work_dir, environment or {})
+    sandbox = _Container(function, image, docker, work_dir, environment or {}, mounts or {})
     return Emulator(function, sandbox, log=log)
 
 
@@ -78,11 +80,13 @@ class _Container:
         docker: Docker,
         work_dir: Path,
         environment: Mapping[str, str],
+        mounts: Mapping[str, Path],
     ) -> None:
         self.log_stream = new_log_stream(function)
         self._docker = docker
         variables = {**_environment(function, self.log_stream), **environment}
         options, words = _arguments(function, image, docker, variables)
+        options += [_mount(folder, path) for path, folder in sorted(mounts.items())]
         self._scratch = TemporaryDirectory(dir=work_dir, prefix="container-")
         said = Path(self._scratch.name, "docker.log")
 
@@ -134,7 +138,7 @@ def _arguments(
     emulator = emulator_alone(function.architecture)
     options = [
         *("--read-only", f"--tmpfs=/tmp:rw,exec,mode=1777,size={function.ephemeral_storage_mb}m"),
-        f"--mount=type=bind,source={emulator},target={_EMULATOR},readonly",
+        _mount(emulator, _EMULATOR),
         f"--entrypoint={_EMULATOR}",
         *(f"--env={name}={value}" for name, value in sorted(environment.items())),
     ]
@@ -144,6 +148,10 @@ def _arguments(
     entry_point = image.entry_point or facts.entry_point
     command = image.command or facts.command
     return options, [*entry_point, *command]
+
+
+def _mount(source: Path, target: str) -> str:
+    return f"--mount=type=bind,source={source},target={target},readonly"
 
 
 def _environment(function: Function, log_stream: str) -> dict[str, str]:

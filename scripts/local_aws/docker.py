@@ -94,8 +94,8 @@ class Docker:
             raise ImageError(f"the image {uri} cannot be had: {error}") from error
 
     def _bring(self, uri: str) -> ImageFacts:
-        # A tag may have moved since; what a digest names is always the same.
-        found = self._inspect(uri) if "@sha256:" in uri else None
+        # A tag may have moved since; what a digest names is always the same, as is an image's id.
+        found = self._inspect(uri) if "sha256:" in uri else None
         if found is None:
             pulled = docker("pull", "--quiet", uri, timeout_s=_PULL_S)
             found = self._inspect(uri)

@@ -10,6 +10,7 @@ LocalAwsError                    the root; never raised itself
 ├── PayloadTooLargeError         an event is larger than Lambda accepts
 ├── TooManyRequestsError         every environment that a function may have is busy
 ├── PortTakenError               another program listens on a port that was asked for
+├── RequestError                 a request that was asked for is none
 ├── AlreadyRunningError          a local AWS of this folder runs
 ├── CredentialsError             a real Bedrock endpoint is named, and there are no credentials
 └── TerraformError               Terraform is missing, or failed
@@ -56,6 +57,10 @@ class TooManyRequestsError(LocalAwsError):
 
 class PortTakenError(LocalAwsError):
     """Another program listens on a port that was asked for."""
+
+
+class RequestError(LocalAwsError):
+    """A request that was asked for is none."""
 
 
 class AlreadyRunningError(LocalAwsError):
