@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from lambda_build.docker import docker
+from lambda_build.docker import Containers, docker, inspect_image
 from lambda_build.errors import DockerError
 
 from local_aws.errors import DockerUnavailableError, ImageError
@@ -18,23 +14,12 @@ from local_aws.runtime import ARCHITECTURES
 from local_aws.spawn import spawn
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
     from pathlib import Path
-    from types import TracebackType
 
 _ASK_S = 20
 _PULL_S = 600
-_END_S = 20
-
-# Waits for its stdin to be closed, which the kernel does for a process that is killed, and then
-# ends what that process has left running. Again, for one that was being made meanwhile.
-_REAPER = """\
-cat >/dev/null
-for again in 1 2; do
-    containers=$(docker ps --all --quiet --filter "label=$1")
-    [ -z "$containers" ] || docker rm --force $containers
-done
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +31,7 @@ class ImageFacts:
     command: tuple[str, ...]
 
 
-class Docker:
+class Docker(Containers):
     """The engine that answers, from `__enter__` to `__exit__`.
 
     Every container that was started through it has ended afterwards, also when this process is
@@ -54,34 +39,13 @@ class Docker:
     """
 
     def __init__(self) -> None:
-        self._label = f"local-aws={uuid.uuid4().hex}"
+        super().__init__("local-aws")
 
     def __enter__(self) -> Self:
         """Raises DockerUnavailableError when no engine answers."""
         if reason := obstacle():
             raise DockerUnavailableError(reason)
-        self._reaper = subprocess.Popen(
-            ["/bin/sh", "-c", _REAPER, "local-aws-reaper", self._label],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # out of reach of the terminal's Ctrl-C
-        )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._reaper.stdin:
-            self._reaper.stdin.close()
-        try:
-            self._reaper.wait(_END_S)
-        except subprocess.TimeoutExpired:  # the engine hangs
-            self._reaper.kill()
-            self._reaper.wait()
+        return super().__enter__()
 
     def bring(self, uri: str) -> ImageFacts:
         """Return what the image says of itself; the first call takes it from its registry.
@@ -95,10 +59,10 @@ class Docker:
 
     def _bring(self, uri: str) -> ImageFacts:
         # A tag may have moved since; what a digest names is always the same, as is an image's id.
-        found = self._inspect(uri) if "sha256:" in uri else None
+        found = _facts(uri) if "sha256:" in uri else None
         if found is None:
             pulled = docker("pull", "--quiet", uri, timeout_s=_PULL_S)
-            found = self._inspect(uri)
+            found = _facts(uri)
             if pulled.returncode or found is None:
                 raise ImageError(
                     f"the image {uri} cannot be had from its registry: {_last_line(pulled)}\n"
@@ -114,25 +78,20 @@ class Docker:
         `arguments` are its options, the image and the arguments for that; `stderr` and `merged`
         are as for `spawn`.
         """
-        options = ("--rm", "--network=host", "--name", name, "--label", self._label)
-        return spawn(["docker", "run", *options, *arguments], stderr=stderr, merged=merged)
+        words = ["docker", *self.run_words(name), "--network=host", *arguments]
+        return spawn(words, stderr=stderr, merged=merged)
 
-    def end(self, name: str) -> None:
-        """End a container, whether it still runs or not; does not wait for `start`'s process."""
-        with suppress(DockerError):  # the engine is gone, and its containers with it
-            docker("rm", "--force", name, timeout_s=_END_S)
 
-    def _inspect(self, uri: str) -> ImageFacts | None:
-        ended = docker("image", "inspect", uri, timeout_s=_ASK_S)
-        if ended.returncode:
-            return None
-        image = json.loads(ended.stdout)[0]
-        machine = str(image.get("Architecture", ""))
-        return ImageFacts(
-            architecture=ARCHITECTURES.get(machine, machine),
-            entry_point=tuple(image["Config"].get("Entrypoint") or ()),
-            command=tuple(image["Config"].get("Cmd") or ()),
-        )
+def _facts(uri: str) -> ImageFacts | None:
+    image = inspect_image(uri, timeout_s=_ASK_S)
+    if image is None:
+        return None
+    machine = str(image.get("Architecture", ""))
+    return ImageFacts(
+        architecture=ARCHITECTURES.get(machine, machine),
+        entry_point=tuple(image["Config"].get("Entrypoint") or ()),
+        command=tuple(image["Config"].get("Cmd") or ()),
+    )
 
 
 def obstacle() -> str | None:

@@ -17,16 +17,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambda_build.cache import temporary_folder
-from lambda_build.docker import docker
+from lambda_build.docker import (
+    LONGEST_S,
+    MACHINES,
+    bring_image,
+    docker,
+    inspect_image,
+    last_lines,
+    network_options,
+    platform_options,
+)
 from lambda_build.errors import DockerError, ImageError, PlanError, RegistryError, SizeError
 from lambda_build.images.context import ImageInputs, mentions, read_image_inputs, stage_context
 from lambda_build.images.reference import Reference
 from lambda_build.images.registry import Login, image_digest
 from lambda_build.images.revision import origin_labels
-from lambda_build.target import Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from lambda_build.cache import Cache
     from lambda_build.function import Function
@@ -34,16 +42,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# A Dockerfile may install an operating system's packages, and a slow line may push 10 GB.
-_TIMEOUT_S = 3600
-
 # AWS, "Lambda quotas": container image code package size, uncompressed, all layers.
 _LARGEST_BYTES = 10 * 1024**3
-
-# Docker's names for machines (Go's GOARCH).
-_MACHINES = {Architecture.X86_64: "amd64", Architecture.ARM64: "arm64"}
-
-_SHOWN_LINES = 15
 
 # What Docker and registries say; each is looked for in lower case.
 _DENIED = ("unauthorized", "denied", "no basic auth credentials", "authentication required", "403")
@@ -88,7 +88,7 @@ def build_image(function: Function, output_dir: Path, cache: Cache) -> Image:
     base, identity = _local_base(function.target)
     image = read_image_inputs(function, base, identity, cache, output_dir)
     reference = f"{image_name(function)}:{image.tag}"
-    found = _inspected(reference)
+    found = inspect_image(reference)
     context = None
     if found is None:
         context = stage_context(image, cache, output_dir)
@@ -182,8 +182,8 @@ def _local_base(target: Target) -> tuple[str, str]:
     reference = _base(target)
     if reference.digest:
         return str(reference), reference.digest
-    found = _inspected(str(reference))
-    if found is not None and found["Architecture"] == _MACHINES[target.architecture]:
+    found = inspect_image(str(reference))
+    if found is not None and found["Architecture"] == MACHINES[target.architecture]:
         return str(reference), _identity(found, reference)
     base, identity, _ = resolved_base(target)
     return base, identity
@@ -201,7 +201,7 @@ def _registrys_digest(reference: Reference) -> str:
 
 def _engines_base(reference: Reference) -> tuple[str, str] | None:
     """Return the image that the engine has by a name, by its digest where it is a registry's."""
-    found = _inspected(str(reference))
+    found = inspect_image(str(reference))
     if found is None:
         return None
     identity = _identity(found, reference)
@@ -211,7 +211,7 @@ def _engines_base(reference: Reference) -> tuple[str, str] | None:
 
 def _made_here(reference: Reference) -> str:
     """Return the id of a base image that is on this machine only."""
-    found = _inspected(str(reference))
+    found = inspect_image(str(reference))
     if found is None:
         raise RegistryError(
             f"the base image {reference} was planned as it is on the planning machine, and this "
@@ -231,44 +231,32 @@ def _identity(found: Mapping[str, Any], reference: Reference) -> str:
     return min(own, default=str(found["Id"]))
 
 
-def _inspected(reference: str) -> dict[str, Any] | None:
-    """Return what the engine says of an image; None when it has none of that name."""
-    result = docker("image", "inspect", "--format", "{{json .}}", reference)
-    if result.returncode:
-        if "no such image" in result.stderr.lower():
-            return None
-        raise DockerError(f"docker cannot inspect {reference}:\n{result.stderr.strip()}")
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
-
-
 def _built(image: ImageInputs, context: Path, reference: str) -> dict[str, Any]:
     """Build an image from its context, and return what the engine says of it when it will do."""
     target = image.function.target
-    platform = _platform(target)
-    if mentions(image.dockerfile, "BASE_IMAGE"):
-        _bring_base(image.base_image, target, platform)
+    if mentions(image.dockerfile, "BASE_IMAGE"):  # so a registry's failure is told from a build's
+        bring_image(image.base_image, target.architecture, "the base image")
     _log.info("%s: building %s", image.function.name, reference)
     labels = origin_labels(image.function.source)
     result = docker(
-        *("build", "--tag", reference, *platform, *_network()),
+        *("build", "--tag", reference, *platform_options(target.architecture), *network_options()),
         *("--build-arg", f"BASE_IMAGE={image.base_image}"),
         *("--build-arg", f"HANDLER={image.handler}"),
         *(word for name in sorted(labels) for word in ("--label", f"{name}={labels[name]}")),
         context,
         # Lambda takes a manifest of one image, and no index with attestations beside it.
         environment={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-        timeout_s=_TIMEOUT_S,
+        timeout_s=LONGEST_S,
     )
     if result.returncode:
         raise ImageError(
             f"docker cannot build the image of {image.function.name}; it ended with:\n"
-            f"{_last_lines(result.stdout + result.stderr)}\n"
+            f"{last_lines(result.stdout + result.stderr)}\n"
             f"Mend {_dockerfile_name(image)}; to try it by itself:\n"
             f"    docker build --build-arg BASE_IMAGE={image.base_image} "
             f"--build-arg HANDLER={image.handler} {context}"
         )
-    found = _inspected(reference)
+    found = inspect_image(reference)
     if found is None:
         raise ImageError(f"docker built {reference}, and its engine does not have it")
     _check(found, reference, target)
@@ -277,11 +265,11 @@ def _built(image: ImageInputs, context: Path, reference: str) -> dict[str, Any]:
 
 def _check(found: dict[str, Any], reference: str, target: Target) -> None:
     """Raise ImageError when an image is for another machine, SizeError when it is too large."""
-    if found["Os"] != "linux" or found["Architecture"] != _MACHINES[target.architecture]:
+    if found["Os"] != "linux" or found["Architecture"] != MACHINES[target.architecture]:
         docker("image", "rm", "--no-prune", reference)  # nobody may take it for what its tag says
         raise ImageError(
             f"the image is for {found['Os']}/{found['Architecture']}, and the function runs on "
-            f"linux/{_MACHINES[target.architecture]} ({target.architecture}).\n"
+            f"linux/{MACHINES[target.architecture]} ({target.architecture}).\n"
             "Name a base image of that machine, or change the function's architecture."
         )
     if found["Size"] > _LARGEST_BYTES:
@@ -289,38 +277,6 @@ def _check(found: dict[str, Any], reference: str, target: Target) -> None:
             f"the image is {found['Size'] / 1e9:.1f} GB, and Lambda takes "
             f"{_LARGEST_BYTES / 1e9:.1f} GB (10 GiB). Its layers:\n"
             f"    docker history {reference}"
-        )
-
-
-def _platform(target: Target) -> Sequence[str]:
-    """Return the option for a machine that is not the engine's.
-
-    Only then: the classic builder looks for an image of the local engine in a registry when a
-    platform is named that the image does not name just so.
-    """
-    result = docker("version", "--format", "{{.Server.Arch}}")
-    wanted = _MACHINES[target.architecture]
-    return () if result.stdout.strip() == wanted else ("--platform", f"linux/{wanted}")
-
-
-def _network() -> Sequence[str]:
-    """Return the option for an engine that has no bridge for a build's network, as some CI has."""
-    result = docker("network", "inspect", "bridge")
-    return ("--network", "host") if result.returncode else ()
-
-
-def _bring_base(base_image: str, target: Target, platform: Sequence[str]) -> None:
-    """Pull the base image unless it is there: so a registry's failure is told from a build's."""
-    found = _inspected(base_image)
-    if found is not None and found["Architecture"] == _MACHINES[target.architecture]:
-        return
-    _log.info("pulling %s", base_image)
-    result = docker("pull", "--quiet", *platform, base_image, timeout_s=_TIMEOUT_S)
-    if result.returncode and found is None:
-        raise RegistryError(
-            f"the base image {base_image} cannot be had:\n{_last_lines(result.stderr)}\n"
-            "Check its name and the network; where its registry needs a login:\n"
-            f"    docker login {Reference.parse(base_image).registry}"
         )
 
 
@@ -332,7 +288,7 @@ def _pushed(reference: Reference, login: Login | None) -> str:
             folder = exits.enter_context(temporary_folder())
             _write_settings(folder, reference.registry, login)
             environment["DOCKER_CONFIG"] = os.fspath(folder)
-        result = docker("push", str(reference), environment=environment, timeout_s=_TIMEOUT_S)
+        result = docker("push", str(reference), environment=environment, timeout_s=LONGEST_S)
     if result.returncode:
         said = result.stdout + result.stderr
         there = None
@@ -374,7 +330,7 @@ def _write_settings(folder: Path, registry: str, login: Login) -> None:
 
 def _why_not_pushed(reference: Reference, said: str) -> str:
     told = said.lower()
-    head = f"{reference} cannot be pushed:\n{_last_lines(said, 3)}\n"
+    head = f"{reference} cannot be pushed:\n{last_lines(said, 3)}\n"
     if any(word in told for word in _IMMUTABLE):
         return (
             f"{head}The repository's tags are immutable, and this one was taken and removed again "
@@ -394,11 +350,6 @@ def _why_not_pushed(reference: Reference, said: str) -> str:
             "then apply again: layers that are there already are not sent again."
         )
     return f"{head}Apply again: layers that are there already are not sent again."
-
-
-def _last_lines(text: str, number: int = _SHOWN_LINES) -> str:
-    lines = [line.rstrip() for line in text.strip().splitlines() if line.strip()]
-    return "\n".join(f"    {line}" for line in lines[-number:])
 
 
 def _dockerfile_name(image: ImageInputs) -> str:
