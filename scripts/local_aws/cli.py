@@ -321,6 +321,7 @@ def _ready(up: Up, seconds: float) -> str:
         "",
         "Try:",
         *_requests(apis[0].url if apis else up.front.url),
+        *(_container_requests(apis[0].url) if apis and not up.containers_off else ()),
         "    " + " ".join(f"{name}={settings[name]}" for name in _CREDENTIALS) + " \\",
         f"      aws --endpoint-url {up.aws.endpoint_url} lambda list-functions",
         f'    boto3.client("lambda", endpoint_url="{up.aws.endpoint_url}")',
@@ -338,6 +339,13 @@ def _requests(url: str) -> list[str]:
         f"    curl {url}/chat/health",
         f"    curl {url}/chat -H 'content-type: application/json' \\",
         """      -d '{"messages": [{"role": "user", "content": "Hello"}]}'""",
+    ]
+
+
+def _container_requests(url: str) -> list[str]:
+    return [
+        f"    curl {url}/inference -H 'content-type: application/json' \\",
+        """      -d '{"url": "https://myetherwallet-login.com/"}'""",
     ]
 
 

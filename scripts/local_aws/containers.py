@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from lambda_build.errors import RegistryError as BaseImageError
+from lambda_build.function import image_target, read_function
+from lambda_build.images.image import resolved_base
 
 from local_aws.docker import Docker
 from local_aws.errors import LocalAwsError
 from local_aws.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from contextlib import ExitStack
     from pathlib import Path
 
@@ -41,3 +46,24 @@ def start_containers(work_dir: Path) -> Iterator[Containers]:
     work_dir.mkdir(parents=True, exist_ok=True)
     with Docker() as docker, Registry(work_dir, docker) as registry:
         yield Containers(docker=docker, registry=registry)
+
+
+def base_image_obstacle(functions: Iterable[Path]) -> str:
+    """Return why an image of these folders cannot be built here, as its base image is nowhere.
+
+    Empty: nothing stands in the way, or it is Terraform's to tell.
+    """
+    for folder in functions:
+        given = os.environ.get(f"TF_VAR_{folder.name}_base_image", "")
+        if os.environ.get(f"TF_VAR_{folder.name}_image_uri") or not folder.is_dir():
+            continue
+        target = read_function(folder).target
+        if target.base is None:  # a ZIP
+            continue
+        if given:
+            target = image_target(folder, target.runtime, target.architecture, base_image=given)
+        try:
+            resolved_base(target)
+        except BaseImageError as error:
+            return f"{error}\nOr name another base image: TF_VAR_{folder.name}_base_image"
+    return ""

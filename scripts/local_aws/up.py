@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_aws.bedrock import ENDPOINT_VARIABLE, BedrockStandIn, function_environment
-from local_aws.containers import Containers, start_containers_if_possible
+from local_aws.containers import (
+    Containers,
+    base_image_obstacle,
+    start_containers_if_possible,
+)
 from local_aws.errors import LocalAwsError
 from local_aws.front import Front
 from local_aws.interrupts import held
@@ -60,7 +64,7 @@ def up(
     with ExitStack() as running:
         variables, bedrock = _bedrock(running)
         with held():  # it starts programs
-            containers = start_containers_if_possible(settings.work_dir, running)
+            containers = _containers(settings, running)
         aws = running.enter_context(
             LocalAws(
                 settings.work_dir,
@@ -94,6 +98,15 @@ def _bedrock(running: ExitStack) -> tuple[dict[str, str], str]:
         {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": stand_in.endpoint_url},
         f"a stand-in ({ENDPOINT_VARIABLE} names a real one)",
     )
+
+
+def _containers(settings: Settings, running: ExitStack) -> Containers | str:
+    """Return what container functions need, or why there are none."""
+    containers = start_containers_if_possible(settings.work_dir, running)
+    if isinstance(containers, str):
+        return containers
+    names = image_functions(settings.project)
+    return base_image_obstacle(settings.project / "backend" / name for name in names) or containers
 
 
 def _images(

@@ -167,6 +167,32 @@ def test_without_docker_container_functions_are_off_and_the_stack_is_applied(
 
 
 @needs_terraform
+def test_where_the_base_image_is_nowhere_container_functions_are_off(
+    project: Project, docker_engine: Engine
+) -> None:
+    with_container_function(project)
+    function = project.folder / "backend" / "inference" / "function.json"
+    function.parent.mkdir()
+    function.write_text(json.dumps({"dependencies": "image", "handler": "index.handler"}))
+    project.environment |= docker_engine.environment
+    with socket.socket() as silent:  # bound, and nobody listens
+        silent.bind(("127.0.0.1", 0))
+        base = f"127.0.0.1:{silent.getsockname()[1]}/lambda/python:3.11"
+        project.environment["TF_VAR_inference_base_image"] = base
+        process = project.start("up", *FREE)
+        until_it_says(process, "Stop with Ctrl-C")
+    told = image(project)
+    process.send_signal(signal.SIGINT)
+    _, progress = process.communicate(timeout=_TIMEOUT_S)
+
+    assert process.returncode == 0
+    assert told == f"it is needs-docker.invalid/inference@sha256:{'0' * 64}"
+    assert f"inference is off, its routes answer 500: {base.partition('/')[0]}" in progress
+    assert "cannot be asked" in progress
+    assert "TF_VAR_inference_base_image" in progress
+
+
+@needs_terraform
 def test_with_docker_images_are_built_for_a_registry_that_ends_with_it(
     project: Project, docker_engine: Engine
 ) -> None:
