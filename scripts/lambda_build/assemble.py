@@ -155,10 +155,10 @@ def _with_bytecode(
         return plain, None, [no_compiler(inputs)]
     _log.info("%s: compiling with Python %s", name, compiler.version)
     target = inputs.function.target
-    # An image is pulled, so it holds no bytecode that it has no use for.
+    # An image is pulled, so it holds no bytecode that it has no use for. What functions import when
+    # they are called is of use: FastAPI, NumPy and pydantic call such ones while they are imported.
     if target.base is not None or not _fits_with_bytecode(plain):
-        at_start = target.base is not None
-        reached = reached_modules(plain, target, cache=cache, at_start=at_start)
+        reached = reached_modules(plain, target, cache=cache)
         groups = [[member for member in group if member.path in reached] for group in groups]
     # One process a wheel, so that each is compiled once and kept under its own hash.
     compiled = at_once(

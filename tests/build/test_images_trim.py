@@ -84,10 +84,26 @@ def test_stubs_and_what_is_for_compilers_is_left_out(tmp_path: Path, cache: Cach
     assert kept(tmp_path, cache, {**files, "one/a.py": ""}) == {"one/a.py"}
 
 
-def test_stubs_stay_that_a_package_reads_when_it_is_imported(tmp_path: Path, cache: Cache) -> None:
-    lazy = "import lazy_loader\n__getattr__ = lazy_loader.attach_stub(__name__, __file__)\n"
-    files: dict[str, Content] = {"one/__init__.py": lazy, "one/__init__.pyi": "from . import a\n"}
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import lazy_loader\n__getattr__ = lazy_loader.attach_stub(__name__, __file__)\n",
+        "from lazy_loader import attach_stub as lazy\n__getattr__ = lazy(__name__, __file__)\n",
+        'open(f"{__file__}i")\nopen(f"{__name__}.pyi")\n',
+    ],
+)
+def test_stubs_stay_that_a_package_reads_when_it_is_imported(
+    tmp_path: Path, cache: Cache, code: str
+) -> None:
+    files: dict[str, Content] = {"one/__init__.py": code, "one/__init__.pyi": "from . import a\n"}
     assert kept(tmp_path, cache, files) == files.keys()
+
+
+def test_a_package_that_only_speaks_of_its_stubs_does_without(tmp_path: Path, cache: Cache) -> None:
+    said = '''"""Typed in __init__.pyi."""\n# See one.pyi, and lazy_loader.attach_stub.\n'''
+    tests: dict[str, Content] = {"one/tests/test_one.py": 'open("../__init__.pyi")\n'}
+    files: dict[str, Content] = {"one/__init__.py": said, "one/__init__.pyi": "", **tests}
+    assert kept(tmp_path, cache, files) == {"one/__init__.py"}
 
 
 def test_what_was_found_is_kept(tmp_path: Path, cache: Cache) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 # Raised when something else is read from the same module.
-FORMAT = 2
+FORMAT = 4
 
 # What catches a failing import (Built-in Exceptions: the exception hierarchy).
 _CATCHING = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
@@ -51,7 +51,6 @@ class Import:
     fallbacks: tuple[int, ...] = ()  # the `try`s that have to fail before it is reached
     successes: tuple[int, ...] = ()  # the `try`s that have to succeed before it is reached
     needs: str | None = None  # the module that has to be found before it is reached
-    is_deferred: bool = False  # in a function: it runs when that is called, if ever
 
     def __str__(self) -> str:
         dotted = "." * self.level + self.module
@@ -106,7 +105,6 @@ class _Around:
     fallbacks: tuple[int, ...] = ()
     successes: tuple[int, ...] = ()
     needs: str | None = None
-    is_deferred: bool = False
 
 
 class _ImportReader:
@@ -131,7 +129,6 @@ class _ImportReader:
             "fallbacks": around.fallbacks,
             "successes": around.successes,
             "needs": around.needs,
-            "is_deferred": around.is_deferred,
         }
         match node:
             case ast.Import(names=aliases):
@@ -166,7 +163,7 @@ class _ImportReader:
                 self._add(body, replace(around, guard=self._tries))
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
                 # Its body runs when it is called, and then no `try` around it catches anything.
-                self._children(node, replace(around, guard=None, is_deferred=True))
+                self._children(node, replace(around, guard=None))
             case _:
                 self._children(node, around)
 

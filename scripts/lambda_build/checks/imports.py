@@ -132,15 +132,12 @@ def failing_imports(
         yield check.finding(found)
 
 
-def reached_modules(
-    layout: Layout, target: Target, *, cache: Cache, at_start: bool = False
-) -> frozenset[str]:
+def reached_modules(layout: Layout, target: Target, *, cache: Cache) -> frozenset[str]:
     """Return the paths of the modules that the function's source may import, itself among them.
 
-    `at_start` leaves out what dependencies import only when one of their functions is called. An
-    import by a name that is only known when it runs is not seen.
+    An import by a name that is only known when it runs is not seen.
     """
-    return _Check(layout, target, frozenset(), cache).reached(at_start=at_start)
+    return _Check(layout, target, frozenset(), cache).reached()
 
 
 class _Check:
@@ -185,7 +182,7 @@ class _Check:
             key=lambda found: (found.member.path, found.written.line, found.name),
         )
 
-    def reached(self, *, at_start: bool) -> frozenset[str]:
+    def reached(self) -> frozenset[str]:
         """Return the paths of the source's modules, and of all that they may import."""
         client = self._modules.find(_CLIENT)
         waiting = [
@@ -199,8 +196,6 @@ class _Check:
             if not member.path.endswith(".py"):
                 continue
             for found in self._live(self._read(member).imports, member):
-                if at_start and found.is_deferred and member.origin != "source":
-                    continue
                 for target in self._reached(found, member):
                     if target.path not in seen:
                         seen.add(target.path)

@@ -13,9 +13,11 @@ Metadata (`.dist-info`), licences, headers and data stay: packages read them, or
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from lambda_build.target import Target
 
 # Raised when something else is left out: it is part of an image's digest.
-FORMAT = 1
+FORMAT = 2
 
 _TEST_FOLDERS = {"test", "tests"}
 # What makes a folder of that name one of tests: pytest's and unittest's names.
@@ -47,8 +49,9 @@ _MENTION = re.compile(
     rb"|(?:import_module|__import__)\([^)]*\btests?\b",
     re.MULTILINE,
 )
-# How a package comes to read its own stubs: PEP 562 by way of lazy_loader, or by itself.
-_STUB_READER = re.compile(rb"attach_stub|\.pyi\b")
+# How a package comes to read its own stubs: PEP 562 by way of lazy_loader, or by itself. Looked for
+# in the syntax then, because comments and docstrings speak of stubs as well.
+_STUB_MENTION = re.compile(rb"attach_stub|\.pyi\b")
 
 _STUB = ".pyi"
 _COMPILERS = (".pyx", ".pxd", ".pxi", ".pyx.tp", ".pxd.tp", ".pxi.in", ".pyx.in", ".a")
@@ -75,10 +78,9 @@ def _dropped(groups: Sequence[Sequence[Member]], python: str) -> set[str]:
     everything = [member for group in groups for member in group]
     folders = _test_folders(everything)
     in_tests = {member.path for member in everything if _folder_of(member.path, folders)}
-    return {
-        *(in_tests - _imported_tests(everything, in_tests, folders, python)),
-        *(path for group in groups for path in _for_compilers(group)),
-    }
+    tests = in_tests - _imported_tests(everything, in_tests, folders, python)
+    others = [[member for member in group if member.path not in tests] for group in groups]
+    return tests | {path for group in others for path in _for_compilers(group)}
 
 
 def _test_folders(members: Iterable[Member]) -> set[str]:
@@ -144,9 +146,31 @@ def _for_compilers(group: Sequence[Member]) -> Iterator[str]:
     """Yield the files of a wheel that no running Python reads."""
     stubs = [member.path for member in group if member.path.endswith(_STUB)]
     if stubs and not any(
-        _STUB_READER.search(read_content(member.content))
+        _reads_stubs(read_content(member.content))
         for member in group
         if member.path.endswith(".py")
     ):
         yield from stubs
     yield from (member.path for member in group if member.path.endswith(_COMPILERS))
+
+
+def _reads_stubs(module: bytes) -> bool:
+    if not _STUB_MENTION.search(module):
+        return False
+    try:
+        with warnings.catch_warnings(action="ignore"):  # its author's, not this build's
+            tree = ast.parse(module)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+    return any(_names_stubs(node) for node in ast.walk(tree) if node not in said)
+
+
+def _names_stubs(node: ast.AST) -> bool:
+    match node:
+        case ast.Constant(value=str(text)):
+            return ".pyi" in text
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+            return name == "attach_stub"
+        case _:
+            return False
