@@ -22,6 +22,11 @@ override PATH = $(shell printf '%s' "$$PATH")
 override PATH := $(PATH)
 endif
 export BODY METHOD REQUEST_PATH
+# In a recipe: the request's options, as the shell's own arguments.
+REQUEST = set --; \
+	[ -z "$$REQUEST_PATH" ] || set -- "$$@" --path "$$REQUEST_PATH"; \
+	[ -z "$$METHOD" ] || set -- "$$@" --method "$$METHOD"; \
+	[ -z "$$BODY" ] || set -- "$$@" --body "$$BODY"
 # Terraform's own words: terraform/environments/NAME.tfvars, if one is named.
 VAR_FILE = $(if $(ENVIRONMENT),-var-file=environments/$(ENVIRONMENT).tfvars)
 
@@ -32,7 +37,7 @@ help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  FUNCTION=chat         one function instead of all (package, image, lock, upgrade)"
-	@echo "  PATH=/chat            the request's path; METHOD=PUT and BODY='…' too (invoke)"
+	@echo "  PATH=/chat            the request's path; METHOD=PUT and BODY='…' too (invoke, trace-request)"
 	@echo "  CSV=urls.csv          labelled URLs: columns url and label (train)"
 	@echo "  ENVIRONMENT=prod      terraform/environments/prod.tfvars (plan, apply, destroy)"
 	@echo "  BENCH=--quick         one repetition of one workload (bench-build)"
@@ -61,10 +66,11 @@ invoke: setup ## Send one request to one function: FUNCTION=chat PATH=/chat/heal
 		echo "make invoke FUNCTION=chat PATH=/chat BODY='{…}' METHOD=POST: the first two are needed" >&2; \
 		exit 2; \
 	fi
-	@set -- --path "$$REQUEST_PATH"; \
-	[ -z "$$METHOD" ] || set -- "$$@" --method "$$METHOD"; \
-	[ -z "$$BODY" ] || set -- "$$@" --body "$$BODY"; \
-	$(VENV)/local-aws invoke $(FUNCTION) "$$@"
+	@$(REQUEST); $(VENV)/local-aws invoke $(FUNCTION) "$$@"
+
+.PHONY: trace-request
+trace-request: setup ## Show one request's way to a function and back, hop by hop, with times
+	@$(REQUEST); $(VENV)/local-aws trace-request $(FUNCTION) "$$@"
 
 .PHONY: test
 test: setup ## Run all tests

@@ -44,6 +44,7 @@ examples:
   local-aws invoke chat --path /chat/health
   local-aws invoke inference --path /inference --body '{"url": "https://example.com/"}'
                                    one request to one function, of the stack that runs or alone
+  local-aws trace-request          a request's way to the handler and back: payloads and times
 
 environment:
   LOCAL_AWS_BEDROCK_ENDPOINT_URL   a Bedrock endpoint in place of the stand-in, such as
@@ -59,6 +60,15 @@ examples:
   local-aws invoke chat --path /chat/health
   local-aws invoke inference --path /inference --body '{"url": "https://example.com/"}'
   local-aws invoke chat --path /chat --method PUT --header 'content-type: text/plain' --body no
+
+exit codes: 0 the function answered, whatever the status; 1 it failed, or could not be run; 2 usage
+"""
+
+
+_TRACE_EXAMPLES = """\
+examples:
+  local-aws trace-request
+  local-aws trace-request chat --path /chat/health
 
 exit codes: 0 the function answered, whatever the status; 1 it failed, or could not be run; 2 usage
 """
@@ -107,6 +117,14 @@ class Console:
         """Return the text in red, where colours are wanted."""
         return self._coloured("31", text, self._progress)
 
+    def bold(self, text: str) -> str:
+        """Return the text in bold, where colours are wanted."""
+        return self._coloured("1", text, self._results)
+
+    def faint(self, text: str) -> str:
+        """Return the text in faint letters, where colours are wanted."""
+        return self._coloured("2", text, self._results)
+
     def _print(self, stream: TextIO, text: str) -> None:
         with self._lock:
             print(text, file=stream, flush=True)
@@ -143,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     smoke.set_defaults(command=_smoke, port=0, aws_port=0)
     down = commands.add_parser("down", help="stop the one that runs")
     down.set_defaults(command=_down)
-    for command in (up, smoke, down, _add_invoke(commands)):
+    for command in (up, smoke, down, _add_invoke(commands), _add_trace(commands)):
         command.add_argument(
             "--project",
             type=Path,
@@ -173,6 +191,28 @@ def _add_invoke(commands: _Commands) -> argparse.ArgumentParser:
     invoke.add_argument("--path", required=True, help="with its query, such as /chat/health?full=1")
     _add_request(invoke)
     return invoke
+
+
+def _add_trace(commands: _Commands) -> argparse.ArgumentParser:
+    trace = commands.add_parser(
+        "trace-request",
+        help="send one request, and print each hop with its payload and time",
+        description="Builds a function, starts it in a fresh emulator, sends it one request, and "
+        "prints what passed from HTTP to the handler and back, with the time of each hop as it was "
+        "measured there. docs/guides/request-flow.md explains the hops.",
+        epilog=_TRACE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    trace.set_defaults(command=_trace)
+    trace.add_argument(
+        "name",
+        metavar="FUNCTION",
+        nargs="?",
+        help="a folder of backend/ (default: inference; chat where there is no Docker)",
+    )
+    trace.add_argument("--path", help="with its query (default: one that the function answers)")
+    _add_request(trace)
+    return trace
 
 
 def _add_request(command: argparse.ArgumentParser) -> None:
@@ -242,9 +282,38 @@ def _invoke(options: argparse.Namespace, console: Console) -> int:
             say=console.say,
         )
     console.result(told(invoked.reply))
-    if not invoked.failure:
+    return _ended(console, invoked.failure, invoked.log)
+
+
+def _trace(options: argparse.Namespace, console: Console) -> int:
+    from local_aws import alone  # noqa: PLC0415 (boto3 takes its time)
+    from local_aws.asked import asked  # noqa: PLC0415
+    from local_aws.trace import trace_request  # noqa: PLC0415
+    from local_aws.trace.choice import choose_function, example_of  # noqa: PLC0415
+    from local_aws.trace.render import render  # noqa: PLC0415
+
+    project = options.project.resolve()
+    function = choose_function(project, options.name, console.say)
+    example = None if options.path else example_of(function)
+    request = asked(
+        options.path or (example.path if example else ""),
+        method=options.method,
+        body=options.body or (example.body if example else None),
+        headers=options.header,
+    )
+    with _building(console):
+        built = alone.build(function, project, console.say)
+        console.say(f"{function.name}, from {built.artefact}, in a fresh emulator")
+        trace = trace_request(built, request)
+    console.result(render(trace.hop, bold=console.bold, faint=console.faint))
+    return _ended(console, trace.failure, trace.log)
+
+
+def _ended(console: Console, failure: str, log: str) -> int:
+    """Return the exit code; of a function that failed, say why, and what it logged."""
+    if not failure:
         return 0
-    console.say(f"{console.red('error:')} {invoked.failure}\nIts log:\n{invoked.log.rstrip()}")
+    console.say(f"{console.red('error:')} {failure}\nIts log:\n{log.rstrip()}")
     return _FAILED
 
 

@@ -79,6 +79,13 @@ def test_a_body_and_a_method_arrive_word_for_word(project: Project, body: str) -
     ]
 
 
+def test_a_trace_takes_the_same_words_and_needs_none_of_them(project: Project) -> None:
+    assert project.make("trace-request").arguments == ["trace-request"]
+    assert project.make("trace-request", "FUNCTION=chat", "PATH=/a", "BODY={}").arguments == [
+        *("trace-request", "chat", "--path", "/a", "--body", "{}")
+    ]
+
+
 @pytest.mark.parametrize("words", [("PATH=/chat",), ("FUNCTION=chat",)])
 def test_without_a_function_or_a_path_the_usage_is_told(
     project: Project, words: tuple[str, ...]

@@ -97,7 +97,7 @@ class Front:
         started = time.monotonic()
         request_id = secrets.token_hex(12)
         try:
-            request = _request(environ, request_id)
+            request = read_request(environ, request_id)
         except RequestEntityTooLarge:
             reply = message(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why="more than 10 MB")
         else:
@@ -112,9 +112,7 @@ class Front:
             f" ({reply.why})" if reply.why else "",
         )
         headers = [*reply.headers, ("apigw-requestid", request_id)]
-        return WsgiResponse(reply.body, _status_line(reply.status), headers)(
-            environ, start_response
-        )
+        return WsgiResponse(reply.body, status_line(reply.status), headers)(environ, start_response)
 
     def _answer(self, request: Request) -> Reply:
         """Return the reply to a request: API, stage and route, then the function."""
@@ -151,14 +149,16 @@ class Front:
         return f"the path names no HTTP API; there is {urls or 'none yet'}"
 
 
-def _status_line(status: int) -> str:
+def status_line(status: int) -> str:
+    """Return the status with its phrase, as API Gateway writes it."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return f"{status} Unknown"
 
 
-def _request(environ: WSGIEnvironment, request_id: str) -> Request:
+def read_request(environ: WSGIEnvironment, request_id: str) -> Request:
+    """Return the request that our web server got; RequestEntityTooLarge above 10 MB."""
     wsgi = WsgiRequest(environ)
     wsgi.max_content_length = _BODY_LIMIT
     path, _, query = environ["REQUEST_URI"].partition("?")
