@@ -32,10 +32,11 @@ module "chat" {
     LOG_LEVEL        = var.log_level
   }
 
-  permissions        = local.model_permissions
-  tracing            = var.tracing
-  log_retention_days = var.log_retention_days
-  release            = var.chat_release
+  permissions          = local.model_permissions
+  permissions_boundary = local.permissions_boundary
+  tracing              = var.tracing
+  log_retention_days   = var.log_retention_days
+  release              = var.chat_release
 }
 
 module "inference" {
@@ -69,7 +70,8 @@ module "inference" {
     LOG_LEVEL = var.log_level
   }
 
-  tracing            = var.tracing
-  log_retention_days = var.log_retention_days
-  release            = var.inference_release
+  permissions_boundary = local.permissions_boundary
+  tracing              = var.tracing
+  log_retention_days   = var.log_retention_days
+  release              = var.inference_release
 }

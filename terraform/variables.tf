@@ -27,6 +27,22 @@ variable "aws_region" {
   default     = null
 }
 
+variable "permissions_boundary_path" {
+  description = "Path of the IAM policies that bound the functions' roles, each named like its environment's resources; terraform/bootstrap writes it into bootstrap.auto.tfvars. Absent: roles have no boundary."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_path == null ? true : can(regex("^/([!-~]+/)?$", var.permissions_boundary_path))
+    error_message = "permissions_boundary_path is \"${coalesce(var.permissions_boundary_path, "-")}\": IAM's paths begin and end with \"/\". Give it as terraform/bootstrap wrote it, \"/bootstrap/\"."
+  }
+
+  validation {
+    condition     = var.permissions_boundary_path == null || var.environment != null
+    error_message = "permissions_boundary_path is set and environment is not: boundaries are made for environments. Name one, e.g.\n  make plan ENVIRONMENT=staging"
+  }
+}
+
 variable "tags" {
   description = "Tags of all resources, beside Project and ManagedBy."
   type        = map(string)

@@ -127,6 +127,13 @@ run "an_inference_profile_is_granted_with_its_models_through_it_only" {
   variables {
     chat_model_id = "eu.anthropic.claude-3-haiku-20240307-v1:0"
     environment   = "dev"
+    # As bootstrap.auto.tfvars has it.
+    permissions_boundary_path = "/bootstrap/"
+  }
+
+  assert {
+    condition     = local.permissions_boundary == "arn:aws:iam::123456789012:policy/bootstrap/python-lambda-dev"
+    error_message = "The boundary must be the environment's."
   }
 
   assert {
@@ -205,4 +212,25 @@ run "each_variable_refuses_what_breaks_its_rule" {
     var.log_level,
     var.chat_model_id,
   ]
+}
+
+run "a_boundary_needs_an_environment" {
+  command = plan
+
+  variables {
+    permissions_boundary_path = "/bootstrap/"
+  }
+
+  expect_failures = [var.permissions_boundary_path]
+}
+
+run "a_boundary_lies_at_a_path" {
+  command = plan
+
+  variables {
+    environment               = "dev"
+    permissions_boundary_path = "bootstrap"
+  }
+
+  expect_failures = [var.permissions_boundary_path]
 }

@@ -55,6 +55,8 @@ resource "aws_iam_role" "this" {
   name        = var.name
   description = "What the function ${var.name} may do."
 
+  permissions_boundary = var.permissions_boundary
+
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

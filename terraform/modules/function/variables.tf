@@ -223,6 +223,17 @@ variable "permissions" {
   }
 }
 
+variable "permissions_boundary" {
+  description = "ARN of the IAM policy beyond which the function's role gets nothing, whatever it is granted. Absent: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary == null ? true : can(regex("^arn:[^:]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary))
+    error_message = "permissions_boundary is \"${coalesce(var.permissions_boundary, "-")}\": IAM takes the ARN of a policy. See those of the account:\n  aws iam list-policies --scope Local --query Policies[].Arn"
+  }
+}
+
 variable "network" {
   description = "Subnets and security groups of a VPC that the function is to reach. Absent: no VPC, and the internet is within reach."
   type = object({

@@ -65,12 +65,13 @@ module "function" {
     layers  = var.layers
   }
 
-  compute            = var.compute
-  environment        = var.environment
-  permissions        = var.permissions
-  network            = var.network
-  tracing            = var.tracing
-  log_retention_days = var.log_retention_days
-  dead_letter        = var.dead_letter
-  release            = var.release
+  compute              = var.compute
+  environment          = var.environment
+  permissions          = var.permissions
+  permissions_boundary = var.permissions_boundary
+  network              = var.network
+  tracing              = var.tracing
+  log_retention_days   = var.log_retention_days
+  dead_letter          = var.dead_letter
+  release              = var.release
 }

@@ -126,6 +126,12 @@ variable "permissions" {
   default = null
 }
 
+variable "permissions_boundary" {
+  description = "ARN of the IAM policy beyond which the function's role gets nothing, whatever it is granted. Absent: none."
+  type        = string
+  default     = null
+}
+
 variable "network" {
   description = "Subnets and security groups of a VPC that the function is to reach. Absent: no VPC."
   type = object({

@@ -30,6 +30,11 @@ run "a_function_needs_nothing_but_a_name_and_code" {
   }
 
   assert {
+    condition     = aws_iam_role.this.permissions_boundary == null
+    error_message = "Without a boundary there must be none."
+  }
+
+  assert {
     condition     = length(aws_lambda_function.this.environment) == 0
     error_message = "Without variables there must be no environment block: an empty one is a difference in every plan."
   }
@@ -122,6 +127,7 @@ run "a_function_needs_nothing_but_a_name_and_code" {
 
 run "permissions_become_statements_and_a_topic_is_published_to" {
   variables {
+    permissions_boundary = "arn:aws:iam::123456789012:policy/bootstrap/hello"
     permissions = {
       ReadUploads = {
         actions   = ["s3:GetObject"]
@@ -153,6 +159,11 @@ run "permissions_become_statements_and_a_topic_is_published_to" {
   assert {
     condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[0].Action == ["sns:Publish"] && aws_lambda_function.this.dead_letter_config[0].target_arn == var.dead_letter.arn
     error_message = "The function must be allowed to publish to the topic, and told to."
+  }
+
+  assert {
+    condition     = aws_iam_role.this.permissions_boundary == var.permissions_boundary
+    error_message = "The role must be bound."
   }
 }
 

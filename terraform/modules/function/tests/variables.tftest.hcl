@@ -32,7 +32,9 @@ run "the_largest_of_everything_is_accepted" {
     network     = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
     tracing     = "Active"
     dead_letter = { arn = "arn:aws-cn:sns:cn-north-1:123456789012:failed" }
-    release     = { version = "120", newest_weight = 1 }
+    # AWS's own policies have no account.
+    permissions_boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
+    release              = { version = "120", newest_weight = 1 }
     zip = {
       path    = "tests/hello_function.zip"
       sha256  = filebase64sha256("tests/hello_function.zip")
@@ -66,16 +68,17 @@ run "each_variable_refuses_what_breaks_its_first_rule" {
   command = plan
 
   variables {
-    name         = "hello.world"                          # a dot
-    description  = replace(format("%257s", ""), " ", "d") # too long
-    zip          = { path = "/tmp/function.zip", sha256 = "", digest = "", runtime = "python3.13", handler = "index.handler" }
-    architecture = "aarch64"
-    compute      = { memory_mb = 127 }
-    environment  = { LOG-LEVEL = "DEBUG" }
-    permissions  = { read-uploads = { actions = ["s3:GetObject"], resources = ["arn:aws:s3:::uploads/*"] } }
-    network      = { subnet_ids = [], security_group_ids = ["sg-1"] }
-    tracing      = "active"
-    dead_letter  = { arn = "https://sqs.eu-central-1.amazonaws.com/123456789012/failed" } # the URL
+    name                 = "hello.world"                          # a dot
+    description          = replace(format("%257s", ""), " ", "d") # too long
+    zip                  = { path = "/tmp/function.zip", sha256 = "", digest = "", runtime = "python3.13", handler = "index.handler" }
+    architecture         = "aarch64"
+    compute              = { memory_mb = 127 }
+    environment          = { LOG-LEVEL = "DEBUG" }
+    permissions_boundary = "PowerUserAccess"
+    permissions          = { read-uploads = { actions = ["s3:GetObject"], resources = ["arn:aws:s3:::uploads/*"] } }
+    network              = { subnet_ids = [], security_group_ids = ["sg-1"] }
+    tracing              = "active"
+    dead_letter          = { arn = "https://sqs.eu-central-1.amazonaws.com/123456789012/failed" } # the URL
   }
 
   expect_failures = [
@@ -86,6 +89,7 @@ run "each_variable_refuses_what_breaks_its_first_rule" {
     var.compute,
     var.environment,
     var.permissions,
+    var.permissions_boundary,
     var.network,
     var.tracing,
     var.dead_letter,
