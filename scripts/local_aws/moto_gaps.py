@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import EventSourceMapping, ImageConfig, LambdaFunction
 from moto.ecr.models import ECRBackend, Image, Repository
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.s3.models import FakeBucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -308,6 +310,35 @@ def _image_name(uri: str) -> tuple[str, str]:
     return head + slash + last, digest or tag or "latest"
 
 
+def bucket_policies_that_ask_for_tls() -> None:
+    """Take every request for one that came by TLS, as those to AWS's own addresses do.
+
+    AWS refuses by a bucket's policy only where the statement's conditions hold. moto reads no
+    conditions there, so that one which denies what is not TLS denies everything. Other conditions are
+    still not read. Seen 2026-11-21 with moto 5.2.5.
+    """
+
+    def get_permission(self: Any, action: str, resource: str) -> PermissionResult:
+        if self.policy is None:
+            return PermissionResult.NEUTRAL
+        policy = json.loads(self.policy)
+        statements = policy["Statement"]
+        statements = statements if isinstance(statements, list) else [statements]
+        policy["Statement"] = [each for each in statements if not _is_for_plain_http(each)]
+        permission: PermissionResult = IAMPolicy(json.dumps(policy)).is_action_permitted(
+            action, resource
+        )
+        return permission
+
+    _replace(FakeBucket, get_permission=get_permission)
+
+
+def _is_for_plain_http(statement: dict[str, Any]) -> bool:
+    conditions = statement.get("Condition", {}).get("Bool", {})
+    values = [conditions[key] for key in conditions if key.lower() == "aws:securetransport"]
+    return any(str(value).lower() in {"false", "['false']"} for value in values)
+
+
 CORRECTIONS = (
     lambda_configuration,
     event_source_mapping_on_an_alias,
@@ -315,6 +346,7 @@ CORRECTIONS = (
     ecr_images,
     image_configuration,
     image_code,
+    bucket_policies_that_ask_for_tls,
 )
 
 

@@ -308,6 +308,22 @@ def test_a_published_version_keeps_its_image(aws: Aws, ecr: Any, push_image: Pus
     assert (version["Code"]["ImageUri"], latest["Code"]["ImageUri"]) == (before, after)
 
 
+def test_a_bucket_that_asks_for_tls_answers_and_a_denial_without_a_condition_holds(
+    aws: Aws,
+) -> None:
+    buckets = aws.client("s3")
+    buckets.create_bucket(Bucket="asked")
+    denial = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::*"}
+    only_tls = {**denial, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    kept = {**denial, "Action": "s3:DeleteObject"}
+    policy = {"Version": "2012-10-17", "Statement": [only_tls, kept]}
+    buckets.put_bucket_policy(Bucket="asked", Policy=json.dumps(policy))
+    buckets.put_object(Bucket="asked", Key="key", Body=b"held")
+    with pytest.raises(buckets.exceptions.ClientError, match="Forbidden"):
+        buckets.delete_object(Bucket="asked", Key="key")
+    assert buckets.get_object(Bucket="asked", Key="key")["Body"].read() == b"held"
+
+
 def test_the_corrections_are_made_once() -> None:
     moto_gaps.apply()
     corrected = LambdaFunction.get_configuration
