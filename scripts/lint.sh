@@ -29,7 +29,8 @@ for index in backend/*/index.py; do
 done
 check_if_there terraform fmt -check -recursive terraform
 check shellcheck scripts/*.sh .ci/run
-check zizmor --quiet --offline --no-progress .github/workflows
+check zizmor --quiet --offline --no-progress .github
 check check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+check check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 check_if_there actionlint .github/workflows/*.yml
 exit $status

@@ -1,13 +1,15 @@
 #!/bin/sh
 # Makes .venv, from the locked development dependencies, with lambda-build and local-aws in it.
-# Called by every make target that needs it; does nothing when the locks have not changed.
+# Called by every make target that needs it; does nothing when the locks and pyproject.toml, which names the
+# commands, have not changed.
 set -eu
 
 cd "$(dirname "$0")/.."
 ready=.venv/.ready
 
 # What .venv is made from. cksum is POSIX, so this needs nothing installed.
-wanted=$(cat requirements-dev.lock scripts/lambda_build/requirements.lock scripts/setup.sh | cksum)
+wanted=$(cat requirements-dev.lock scripts/lambda_build/requirements.lock pyproject.toml \
+    scripts/setup.sh | cksum)
 if [ -f "$ready" ] && [ "$(cat "$ready")" = "$wanted" ]; then
     exit 0
 fi

@@ -109,7 +109,7 @@ def apply_stack(
 
     `variables` are added to Terraform's environment.
     """
-    told = _serve(folder, exits)
+    told = serve(folder, exits)
     off = image_placeholders(image_functions(project)) if told["containers_off"] else {}
     environment = {**told["environment"], **(variables or {}), **off}
     providers = find_providers(folder)
@@ -132,7 +132,7 @@ def apply_stack(
     return applied
 
 
-def _serve(folder: Path, exits: ExitStack) -> dict[str, Any]:
+def serve(folder: Path, exits: ExitStack) -> dict[str, Any]:
     """Start an AWS in a process of its own, and return what it tells."""
     server = exits.enter_context(
         subprocess.Popen(
