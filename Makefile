@@ -29,6 +29,9 @@ REQUEST = set --; \
 	[ -z "$$BODY" ] || set -- "$$@" --body "$$BODY"
 # Terraform's own words: terraform/environments/NAME.tfvars, if one is named.
 VAR_FILE = $(if $(ENVIRONMENT),-var-file=environments/$(ENVIRONMENT).tfvars)
+# After a bootstrap each environment has a state of its own, and one folder serves them in turn.
+BOOTSTRAP := terraform -chdir=terraform/bootstrap
+BACKEND = $(if $(wildcard terraform/environments/$(ENVIRONMENT).s3.tfbackend),-reconfigure -backend-config=environments/$(ENVIRONMENT).s3.tfbackend)
 
 .PHONY: help
 help: ## Show what there is
@@ -39,7 +42,7 @@ help: ## Show what there is
 	@echo "  FUNCTION=chat         one function instead of all (package, image, lock, upgrade)"
 	@echo "  PATH=/chat            the request's path; METHOD=PUT and BODY='…' too (invoke, trace-request)"
 	@echo "  CSV=urls.csv          labelled URLs: columns url and label (train)"
-	@echo "  ENVIRONMENT=prod      terraform/environments/prod.tfvars (plan, apply, destroy)"
+	@echo "  ENVIRONMENT=staging   terraform/environments/staging.tfvars (plan, apply, destroy)"
 	@echo "  BENCH=--quick         one repetition of one workload (bench-build)"
 
 .PHONY: setup
@@ -100,20 +103,29 @@ train: setup ## Train inference's model anew; its data is fetched with npm, or i
 
 # AWS: these use your credentials
 
+# Again, it changes what has changed. What it writes is committed.
+.PHONY: bootstrap
+bootstrap: ## Prepare an AWS account for deployments from GitHub, once (asks first)
+	@$(BOOTSTRAP) init -input=false >/dev/null
+	@$(BOOTSTRAP) apply
+	@$(BOOTSTRAP) output -json backend_files | python3 scripts/write_backend.py terraform
+	@$(BOOTSTRAP) init -migrate-state
+	@printf '\nNext, tell GitHub (docs/guides/first-deployment.md):\n\n%s\n' "$$($(BOOTSTRAP) output -raw github_commands)"
+
 .PHONY: plan
 plan: ## Show what `make apply` would change in AWS
-	@$(TERRAFORM) init -input=false >/dev/null
+	@$(TERRAFORM) init -input=false $(BACKEND) >/dev/null
 	@$(TERRAFORM) plan $(VAR_FILE)
 
 .PHONY: apply
 apply: ## Build, and deploy to AWS (asks first)
-	@$(TERRAFORM) init -input=false >/dev/null
+	@$(TERRAFORM) init -input=false $(BACKEND) >/dev/null
 	@$(TERRAFORM) apply $(VAR_FILE)
 
 # Without a refresh no package is built, so this works when a build would not.
 .PHONY: destroy
 destroy: ## Remove from AWS what apply made (asks first); builds nothing
-	@$(TERRAFORM) init -input=false >/dev/null
+	@$(TERRAFORM) init -input=false $(BACKEND) >/dev/null
 	@$(TERRAFORM) plan -destroy -refresh=false -out=destroy.tfplan $(VAR_FILE)
 	@printf 'Destroy all of this? Only "yes" is taken: '; read answer; \
 	if [ "$$answer" = yes ]; then $(TERRAFORM) apply destroy.tfplan; status=$$?; \

@@ -314,8 +314,8 @@ def bucket_policies_that_ask_for_tls() -> None:
     """Take every request for one that came by TLS, as those to AWS's own addresses do.
 
     AWS refuses by a bucket's policy only where the statement's conditions hold. moto reads no
-    conditions there, so that one which denies what is not TLS denies everything. Other conditions are
-    still not read. Seen 2026-11-21 with moto 5.2.5.
+    conditions there, so that one which denies what is not TLS denies everything. Other conditions
+    are still not read. Seen 2026-11-21 with moto 5.2.5.
     """
 
     def get_permission(self: Any, action: str, resource: str) -> PermissionResult:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _LIMIT_S = 300
 
+# What terraform/bootstrap writes for one account: tests are of what all accounts share.
+_OF_A_BOOTSTRAP = ("backend.tf", "bootstrap.auto.tfvars", "*.s3.tfbackend", "terraform.tfvars")
+
 _BLOCK = re.compile(
     r'^(?P<kind>variable|output) "(?P<name>\w+)" \{\n(?P<body>.*?)^\}', re.MULTILINE | re.DOTALL
 )
@@ -81,7 +84,7 @@ def copy_of(project: Path, folder: Path) -> Path:
     shutil.copytree(
         project / "terraform",
         folder / "terraform",
-        ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfplan", "backend.tf"),
+        ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfplan", *_OF_A_BOOTSTRAP),
     )
     for beside in ("backend", "scripts"):
         folder.joinpath(beside).symlink_to(project / beside)

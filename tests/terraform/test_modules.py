@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 TERRAFORM = Path(__file__).parents[2] / "terraform"
 
 MODULES = sorted(path.parent for path in TERRAFORM.glob("modules/*/versions.tf"))
-ROOTS = [TERRAFORM, *MODULES]
+BOOTSTRAP = TERRAFORM / "bootstrap"
+CONFIGURATIONS = [TERRAFORM, BOOTSTRAP]
+ROOTS = [*CONFIGURATIONS, *MODULES]
 # runtime_support is a part of the function modules, and is documented there.
 ALL = [*ROOTS, *sorted(path.parent for path in TERRAFORM.glob("modules/*/*/main.tf"))]
 
@@ -106,7 +108,9 @@ def test_outputs_have_a_description(module: Path) -> None:
         assert "description" in declared.arguments, declared.name
 
 
-@pytest.mark.parametrize("module", [module for module in ALL if module != TERRAFORM], ids=name)
+@pytest.mark.parametrize(
+    "module", [module for module in ALL if module not in CONFIGURATIONS], ids=name
+)
 def test_modules_hold_no_provider_and_no_backend(module: Path) -> None:
     for file in module.glob("*.tf"):
         assert not re.search(

@@ -1,5 +1,5 @@
-# terraform apply -var-file=environments/prod.tfvars
-environment        = "prod"
+# terraform apply -var-file=environments/production.tfvars
+environment        = "production"
 log_retention_days = 90
 tracing            = "Active"
 

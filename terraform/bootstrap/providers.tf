@@ -1,0 +1,7 @@
+provider "aws" {
+  region = var.aws_region
+
+  default_tags {
+    tags = { Project = var.project_name, ManagedBy = "Terraform" }
+  }
+}
