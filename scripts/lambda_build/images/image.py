@@ -11,7 +11,7 @@ import base64
 import json
 import logging
 import os
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ from lambda_build.images.registry import Login, image_digest
 from lambda_build.images.revision import origin_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from lambda_build.cache import Cache
     from lambda_build.function import Function
@@ -133,7 +133,7 @@ def push_image(
         warnings = context.warnings
         _built(image, context.folder, str(wanted))
         _log.info("%s: pushing %s", function.name, wanted)
-        there = _pushed(wanted, login)
+        there = push(wanted, login)
         return Pushed(reference=f"{repository}@{there}", was_there=False, warnings=warnings)
     return Pushed(reference=f"{repository}@{there}", was_there=True, warnings=warnings)
 
@@ -280,14 +280,9 @@ def _check(found: dict[str, Any], reference: str, target: Target) -> None:
         )
 
 
-def _pushed(reference: Reference, login: Login | None) -> str:
-    """Push an image and return its digest in the registry."""
-    with ExitStack() as exits:
-        environment = {}
-        if login is not None:
-            folder = exits.enter_context(temporary_folder())
-            _write_settings(folder, reference.registry, login)
-            environment["DOCKER_CONFIG"] = os.fspath(folder)
+def push(reference: Reference, login: Login | None) -> str:
+    """Push an image that the engine has, and return its digest in the registry."""
+    with logged_in(reference.registry, login) as environment:
         result = docker("push", str(reference), environment=environment, timeout_s=LONGEST_S)
     if result.returncode:
         said = result.stdout + result.stderr
@@ -304,6 +299,17 @@ def _pushed(reference: Reference, login: Login | None) -> str:
             f"{reference} was pushed, and its registry does not have it.\nApply again."
         )
     return digest
+
+
+@contextmanager
+def logged_in(registry: str, login: Login | None) -> Iterator[dict[str, str]]:
+    """Yield the environment in which Docker is logged in at a registry."""
+    if login is None:
+        yield {}
+        return
+    with temporary_folder() as folder:
+        _write_settings(folder, registry, login)
+        yield {"DOCKER_CONFIG": os.fspath(folder)}
 
 
 def _write_settings(folder: Path, registry: str, login: Login) -> None:

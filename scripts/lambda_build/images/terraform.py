@@ -12,6 +12,7 @@ from lambda_build.errors import UsageError
 from lambda_build.function import Function, image_target
 from lambda_build.images.context import read_image_inputs, stage_context
 from lambda_build.images.image import Pushed, push_image, resolved_base
+from lambda_build.images.promotion import promote_image, read_promoted
 from lambda_build.images.registry import Login
 from lambda_build.provided import read_provided
 from lambda_build.terraform import check_name, read_names, read_query
@@ -27,6 +28,7 @@ _OPTIONAL = {"provided", "glibc"}
 _PUSH = {"tag", "repository_url"}
 
 VARIABLE = "LAMBDA_BUILD_IMAGE"
+PROMOTED = "LAMBDA_BUILD_PROMOTED_IMAGES"
 _USER = "LAMBDA_BUILD_REGISTRY_USER"
 _PASSWORD = "LAMBDA_BUILD_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
 
@@ -59,14 +61,20 @@ def plan_image(query_text: str) -> dict[str, str]:
 
 
 def push_planned(environment: Mapping[str, str] = os.environ) -> Pushed:
-    """Build and push the image that was planned, unless its repository has it."""
+    """Build and push the image that was planned, unless its repository has it.
+
+    Nothing is built where LAMBDA_BUILD_PROMOTED_IMAGES has the function's image, which another
+    environment's repository holds: that one is promoted.
+    """
     text = environment.get(VARIABLE)
     if text is None:
         raise UsageError(f"{VARIABLE} is not set; this command is for Terraform")
     told = read_query(text, _QUERY | _PUSH, _OPTIONAL)
-    asked = _asked(told, VARIABLE)
     password = environment.get(_PASSWORD, "")
     login = Login(user=environment.get(_USER, ""), password=password) if password else None
+    if promoted := read_promoted(environment.get(PROMOTED, ""), told["name"], PROMOTED):
+        return promote_image(promoted, told["repository_url"], told["tag"], login)
+    asked = _asked(told, VARIABLE)
     return push_image(
         asked.function,
         told["base_image"],
