@@ -64,7 +64,7 @@ class Registry:
         """Raises RegistryError when it does not start."""
         shutil.rmtree(self._folder, ignore_errors=True)  # of one that was killed
         self._folder.mkdir(parents=True)
-        said = self._folder / "registry.log"
+        said = self.log
         self._process = self._started(said)
         ready = threading.Event()
         reading = threading.Thread(
@@ -89,6 +89,11 @@ class Registry:
     def address(self) -> str:
         """Return `127.0.0.1:PORT`, which image names begin with."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def log(self) -> Path:
+        """Return the file with what it says: a line or two for each request."""
+        return self._folder / "registry.log"
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
         """Return what a tag or a digest names, if it is there."""
@@ -140,7 +145,7 @@ class Registry:
         """Wait for the port in its output, and keep reading, or it would wait for a reader."""
         output = self._process.stdout
         if output is not None:
-            with output, (self._folder / "registry.log").open("ab") as log:
+            with output, self.log.open("ab") as log:
                 for line in output:
                     log.write(line)
                     log.flush()
