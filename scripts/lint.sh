@@ -21,6 +21,17 @@ check_if_there() {
     fi
 }
 
+# checkov pins boto3 and packaging to older versions than ours, so it has an environment of its own.
+# shellcheck disable=SC2329  # `check` calls it
+install_checkov() {
+    [ -f .tools/checkov/.lock ] && cmp -s .tools/checkov/.lock requirements-checkov.lock && return
+    echo "lint: installing checkov (once; about a minute)" >&2
+    uv venv --quiet --clear --python .venv/bin/python .tools/checkov &&
+        uv pip install --quiet --python .tools/checkov/bin/python --require-hashes \
+            --requirement requirements-checkov.lock &&
+        cp requirements-checkov.lock .tools/checkov/.lock
+}
+
 check ruff check --quiet .
 check ruff format --quiet --check .
 check mypy --no-error-summary
@@ -28,6 +39,10 @@ for index in backend/*/index.py; do
     check mypy --no-error-summary "$index"
 done
 check_if_there terraform fmt -check -recursive terraform
+check install_checkov
+# What is skipped is skipped beside the resource, with the reason. Nothing is asked of the network.
+check .tools/checkov/bin/checkov --directory terraform --framework terraform --quiet --compact \
+    --skip-download
 check shellcheck scripts/*.sh .ci/run
 check zizmor --quiet --offline --no-progress .github
 check check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml

@@ -1,6 +1,7 @@
 # One a function, in its region, as Lambda wants it; it stays as long as there is a package, for an
 # image from outside may lie in it.
 resource "aws_ecr_repository" "this" {
+  #checkov:skip=CKV_AWS_136:Encrypted with ECR's key; a key of one's own costs every month, and whoever may pull could use it
   count = var.package == null ? 0 : 1
 
   name                 = lower(var.name)

@@ -1,4 +1,6 @@
 resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_173:Encrypted with Lambda's key; the variables are no place for secrets, as their description says
+  #checkov:skip=CKV_AWS_272:The precondition below holds the code to the file that was planned; images cannot be signed this way at all
   function_name = var.name
   description   = var.description
   role          = aws_iam_role.this.arn

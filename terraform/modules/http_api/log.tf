@@ -20,6 +20,7 @@ locals {
 # Under /aws/vendedlogs/ AWS needs no line in the account's log resource policy, which holds only
 # 5,120 characters.
 resource "aws_cloudwatch_log_group" "access" {
+  #checkov:skip=CKV_AWS_158:Encrypted with CloudWatch's key; a key of one's own costs every month, and whoever may read could use it
   name = "/aws/vendedlogs/http-api/${var.name}"
   # The provider refuses, at plan, what CloudWatch does not offer.
   retention_in_days = var.log_retention_days
