@@ -11,12 +11,15 @@ from __future__ import annotations
 import copy
 import json
 import threading
+import uuid
 from collections.abc import Callable, MutableMapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from moto.awslambda.exceptions import LambdaClientError
-from moto.awslambda.models import EventSourceMapping, ImageConfig, LambdaFunction
+from moto.awslambda.exceptions import LambdaClientError, PreconditionFailedException
+from moto.awslambda.models import EventSourceMapping, ImageConfig, LambdaAlias, LambdaFunction
+from moto.awslambda.responses import LambdaResponse
 from moto.ecr.models import ECRBackend, Image, Repository
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
@@ -339,7 +342,46 @@ def _is_for_plain_http(statement: dict[str, Any]) -> bool:
     return any(str(value).lower() in {"false", "['false']"} for value in values)
 
 
+def alias_revisions() -> None:
+    """Give an alias another RevisionId at each update, and refuse an update for an older one.
+
+    AWS answers 412 to an UpdateAlias whose RevisionId is not the alias's, and without weights
+    returns no RoutingConfig. moto keeps one RevisionId for ever, asks for none, and returns empty
+    weights as such. Seen 2026-11-21 with moto 5.2.5.
+    """
+    update = LambdaAlias.update
+    to_json = LambdaAlias.to_json
+    update_alias = LambdaResponse.update_alias
+
+    def renewed(self: Any, *more: Any, **named: Any) -> None:
+        update(self, *more, **named)
+        self.revision_id = str(uuid.uuid4())
+
+    def without_empty_weights(self: Any) -> dict[str, Any]:
+        told = to_json(self)
+        if not (told["RoutingConfig"] or {}).get("AdditionalVersionWeights"):
+            del told["RoutingConfig"]
+        return told
+
+    def for_revision(self: Any) -> Any:
+        *_, function, _, name = unquote(self.path).split("/")
+        wanted = json.loads(self.body).get("RevisionId")
+        with _lock:  # nobody may come in between
+            alias = self.backend.get_alias(name=name, function_name=function)
+            if wanted and wanted != alias.revision_id:
+                raise PreconditionFailedException(
+                    "The RevisionId provided does not match the latest RevisionId for the Lambda "
+                    "function or alias. Call the GetFunction or the GetAlias API to retrieve the "
+                    "latest RevisionId for your resource."
+                )
+            return update_alias(self)
+
+    _replace(LambdaAlias, update=renewed, to_json=without_empty_weights)
+    _replace(LambdaResponse, update_alias=for_revision)
+
+
 CORRECTIONS = (
+    alias_revisions,
     lambda_configuration,
     event_source_mapping_on_an_alias,
     invocations_by_the_mock,

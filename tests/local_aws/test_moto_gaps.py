@@ -127,6 +127,50 @@ def test_an_event_source_mapping_on_an_alias_names_the_alias(aws: Aws) -> None:
     assert {created["FunctionArn"], read["FunctionArn"]} == {alias["AliasArn"]}
 
 
+def test_an_alias_is_updated_for_the_revision_that_was_read_only(aws: Aws) -> None:
+    aws.create("moved", Publish=True)
+    functions = aws.client("lambda")
+    read = functions.create_alias(FunctionName="moved", Name="live", FunctionVersion="1")
+    alias: Any = {"FunctionName": "moved", "Name": "live"}
+    moved = functions.update_alias(**alias, Description="mine", RevisionId=read["RevisionId"])
+    assert moved["RevisionId"] != read["RevisionId"]
+    with pytest.raises(functions.exceptions.PreconditionFailedException):
+        functions.update_alias(**alias, Description="theirs", RevisionId=read["RevisionId"])
+    assert functions.get_alias(**alias)["Description"] == "mine"
+
+
+def test_an_alias_whose_weights_are_taken_away_has_no_routing(aws: Aws) -> None:
+    aws.create("weighed", Publish=True)
+    functions = aws.client("lambda")
+    alias: Any = {"FunctionName": "weighed", "Name": "live"}
+    functions.create_alias(**alias, FunctionVersion="1")
+    weighed = functions.update_alias(
+        **alias, RoutingConfig={"AdditionalVersionWeights": {"$LATEST": 0.1}}
+    )
+    assert weighed["RoutingConfig"] == {"AdditionalVersionWeights": {"$LATEST": 0.1}}
+    functions.update_alias(**alias, RoutingConfig={"AdditionalVersionWeights": {}})
+    assert "RoutingConfig" not in functions.get_alias(**alias)
+
+
+def test_a_permission_on_an_alias_stays_when_the_alias_moves(aws: Aws, make_zip: MakeZip) -> None:
+    aws.create("granted", Publish=True)
+    functions = aws.client("lambda")
+    functions.create_alias(FunctionName="granted", Name="live", FunctionVersion="1")
+    functions.add_permission(
+        FunctionName="granted",
+        Qualifier="live",
+        StatementId="api",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+    )
+    functions.update_function_code(
+        FunctionName="granted", ZipFile=make_zip({"index.py": "# another"}), Publish=True
+    )
+    functions.update_alias(FunctionName="granted", Name="live", FunctionVersion="2")
+    policy = functions.get_policy(FunctionName="granted", Qualifier="live")["Policy"]
+    assert json.loads(policy)["Statement"][0]["Resource"].endswith(":function:granted:live")
+
+
 def test_a_function_that_another_service_invokes_runs(aws: Aws) -> None:
     arn = aws.create("notified")["FunctionArn"]
     topics = aws.client("sns")
