@@ -36,7 +36,7 @@ module "chat" {
   permissions_boundary = local.permissions_boundary
   tracing              = var.tracing
   log_retention_days   = var.log_retention_days
-  release              = var.chat_release
+  release              = lookup(var.release, "chat", null)
 }
 
 module "inference" {
@@ -73,5 +73,5 @@ module "inference" {
   permissions_boundary = local.permissions_boundary
   tracing              = var.tracing
   log_retention_days   = var.log_retention_days
-  release              = var.inference_release
+  release              = lookup(var.release, "inference", null)
 }

@@ -24,7 +24,7 @@ output "chat_function_alias_arn" {
 }
 
 output "chat_function_version" {
-  description = "Newest published version of chat, for chat_release."
+  description = "Newest published version of chat."
   value       = module.chat.function.version
 }
 
@@ -49,7 +49,7 @@ output "inference_function_alias_arn" {
 }
 
 output "inference_function_version" {
-  description = "Newest published version of inference, for inference_release."
+  description = "Newest published version of inference."
   value       = module.inference.function.version
 }
 

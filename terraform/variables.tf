@@ -129,15 +129,6 @@ variable "chat_model_id" {
   }
 }
 
-variable "chat_release" {
-  description = "Which version of chat is live. Absent: the newest. Present: `version`, except for the share `newest_weight` (0 to 1, default 0) of the requests, which goes to the newest."
-  type = object({
-    version       = string
-    newest_weight = optional(number)
-  })
-  default = null
-}
-
 variable "inference_lambda_memory" {
   description = "MB of memory of inference's function, 128 to 10240; CPU grows with it."
   type        = number
@@ -155,13 +146,4 @@ variable "inference_base_image" {
   description = "What inference's image is built on, best by digest, e.g. a mirror's Amazon Linux 2023. Absent: as backend/inference/function.json says."
   type        = string
   default     = null
-}
-
-variable "inference_release" {
-  description = "Which version of inference is live. Absent: the newest. Present: `version`, except for the share `newest_weight` (0 to 1, default 0) of the requests, which goes to the newest."
-  type = object({
-    version       = string
-    newest_weight = optional(number)
-  })
-  default = null
 }

@@ -8,5 +8,5 @@ api_throttling = {
   burst               = 200
 }
 
-# Which version is live is a decision of its own: set it, and no apply changes it.
-#   chat_release = { version = "7", newest_weight = 0.1 }
+# Which versions are live is a decision of its own: a deployment gives it, as `lambda-release pin` writes
+# it, and no apply changes it.

@@ -194,6 +194,33 @@ run "a_model_of_another_region_is_granted_there" {
   }
 }
 
+run "a_release_tool_is_told_what_to_move_check_and_watch" {
+  assert {
+    condition = output.functions.chat == {
+      function_name = "python-lambda-chat"
+      alias_name    = "live"
+      check         = { route = "GET /chat/health" }
+      alarms        = ["python-lambda-chat-duration", "python-lambda-chat-errors", "python-lambda-chat-new-version-errors", "python-lambda-chat-throttles", "python-lambda-api-5xx"]
+    }
+    error_message = "Each function must be told with its alias, its check, and its own and the API's alarms."
+  }
+
+  assert {
+    condition     = keys(output.functions) == ["chat", "inference"] && length(output.functions.inference.alarms) == 5
+    error_message = "Every function must be told."
+  }
+}
+
+run "a_release_of_a_function_that_is_not_there_is_refused" {
+  command = plan
+
+  variables {
+    release = { chatt = { version = "5" } }
+  }
+
+  expect_failures = [var.release]
+}
+
 run "each_variable_refuses_what_breaks_its_rule" {
   command = plan
 

@@ -288,12 +288,12 @@ variable "dead_letter" {
 variable "release" {
   description = <<-EOT
     Which version the alias `live` serves. Absent: the newest, at once. Present: `version`, whatever
-    is published, except for the share `newest_weight` (0 to 1, default 0) of the requests, which
-    goes to the newest: so an apply neither rolls out by surprise nor undoes a roll-back.
+    is published, except for the share (0 to 1) that `additional_version_weights` gives another
+    version, by its number: so an apply neither rolls out by surprise nor undoes a roll-back.
   EOT
   type = object({
-    version       = string
-    newest_weight = optional(number, 0)
+    version                    = string
+    additional_version_weights = optional(map(number), {})
   })
   default = null
 
@@ -302,8 +302,19 @@ variable "release" {
     error_message = "release.version is \"${var.release == null ? "" : var.release.version}\": an alias points at a published version, a number. See which there are:\n  aws lambda list-versions-by-function --function-name ${var.name}"
   }
 
+  # Lambda developer guide, "Implement Lambda canary deployments using a weighted alias".
   validation {
-    condition     = var.release == null ? true : var.release.newest_weight >= 0 && var.release.newest_weight <= 1
-    error_message = "release.newest_weight is ${var.release == null ? 0 : var.release.newest_weight}: it is a share of the requests, 0 to 1. For one in ten, say 0.1."
+    condition     = var.release == null ? true : length(var.release.additional_version_weights) <= 1
+    error_message = "release.additional_version_weights names the versions ${join(", ", keys(var.release == null ? {} : var.release.additional_version_weights))}: an alias serves two versions at most. Keep one of them."
+  }
+
+  validation {
+    condition     = var.release == null ? true : alltrue([for version in keys(var.release.additional_version_weights) : can(regex("^[1-9][0-9]*$", version)) && version != var.release.version])
+    error_message = "release.additional_version_weights names \"${join(", ", keys(var.release == null ? {} : var.release.additional_version_weights))}\": it takes the number of a published version other than release.version. See which there are:\n  aws lambda list-versions-by-function --function-name ${var.name}"
+  }
+
+  validation {
+    condition     = var.release == null ? true : alltrue([for weight in values(var.release.additional_version_weights) : weight > 0 && weight <= 1])
+    error_message = "release.additional_version_weights gives ${join(", ", values(var.release == null ? {} : var.release.additional_version_weights))}: it is a share of the requests, above 0 and up to 1. For one in ten, say 0.1; for none, leave the version out."
   }
 }

@@ -162,10 +162,10 @@ variable "dead_letter" {
 }
 
 variable "release" {
-  description = "Which version the alias `live` serves. Absent: the newest. Present: `version`, except for the share `newest_weight` (0 to 1, default 0), which goes to the newest."
+  description = "Which version the alias `live` serves. Absent: the newest. Present: `version`, except for the share (0 to 1) that `additional_version_weights` gives another version."
   type = object({
-    version       = string
-    newest_weight = optional(number)
+    version                    = string
+    additional_version_weights = optional(map(number))
   })
   default = null
 }

@@ -47,6 +47,12 @@ mock_resource "aws_lambda_alias" {
   }
 }
 
+mock_resource "aws_sns_topic" {
+  defaults = {
+    arn = "arn:aws:sns:eu-central-1:123456789012:mocked"
+  }
+}
+
 mock_resource "aws_apigatewayv2_api" {
   defaults = {
     api_endpoint  = "https://abcdefghij.execute-api.eu-central-1.amazonaws.com"

@@ -34,7 +34,7 @@ run "the_largest_of_everything_is_accepted" {
     dead_letter = { arn = "arn:aws-cn:sns:cn-north-1:123456789012:failed" }
     # AWS's own policies have no account.
     permissions_boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
-    release              = { version = "120", newest_weight = 1 }
+    release              = { version = "120", additional_version_weights = { "121" = 1 } }
     zip = {
       path    = "tests/hello_function.zip"
       sha256  = filebase64sha256("tests/hello_function.zip")
@@ -60,7 +60,7 @@ run "the_smallest_of_everything_is_accepted" {
     name        = "n"
     compute     = { memory_mb = 128, timeout_s = 1, storage_mb = 512 }
     environment = { A1 = "" }
-    release     = { version = "1", newest_weight = 0 }
+    release     = { version = "1", additional_version_weights = {} }
   }
 }
 
@@ -160,10 +160,40 @@ run "each_variable_refuses_what_breaks_its_fourth_rule" {
     }
     compute     = { reserved_concurrency = -1 }
     permissions = { Uploads = { actions = ["s3:*"], resources = ["arn:aws:s3:::uploads/*"] } }
-    release     = { version = "5", newest_weight = 10 }
+    release     = { version = "5", additional_version_weights = { "6" = 10 } }
   }
 
   expect_failures = [var.zip, var.compute, var.permissions, var.release]
+}
+
+run "a_release_of_three_versions_is_refused" {
+  command = plan
+
+  variables {
+    release = { version = "5", additional_version_weights = { "6" = 0.1, "7" = 0.1 } }
+  }
+
+  expect_failures = [var.release]
+}
+
+run "a_release_that_weighs_a_version_against_itself_is_refused" {
+  command = plan
+
+  variables {
+    release = { version = "5", additional_version_weights = { "5" = 0.1 } }
+  }
+
+  expect_failures = [var.release]
+}
+
+run "a_release_that_gives_a_version_no_share_is_refused" {
+  command = plan
+
+  variables {
+    release = { version = "5", additional_version_weights = { "6" = 0 } }
+  }
+
+  expect_failures = [var.release]
 }
 
 # The rules of an image, one after another.

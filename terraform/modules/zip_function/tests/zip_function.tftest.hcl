@@ -106,7 +106,7 @@ run "everything_can_be_chosen" {
     tracing            = "Active"
     log_retention_days = 7
     dead_letter        = { arn = "arn:aws:sqs:eu-central-1:123456789012:failed" }
-    release            = { version = "3", newest_weight = 0.5 }
+    release            = { version = "3", additional_version_weights = { "4" = 0.5 } }
   }
 
   assert {
