@@ -5,6 +5,7 @@ SHELL := /bin/sh
 
 VENV := .venv/bin
 FUNCTION ?=
+VERSION ?=
 CSV ?=
 ENVIRONMENT ?=
 BENCH ?=
@@ -39,7 +40,8 @@ help: ## Show what there is
 	@echo
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  FUNCTION=chat         one function instead of all (package, image, lock, upgrade)"
+	@echo "  FUNCTION=chat         one function instead of all (package, image, lock, upgrade, release)"
+	@echo "  VERSION=7             a published version instead of the newest, or the one before (release, rollback)"
 	@echo "  PATH=/chat            the request's path; METHOD=PUT and BODY='…' too (invoke, trace-request)"
 	@echo "  CSV=urls.csv          labelled URLs: columns url and label (train)"
 	@echo "  ENVIRONMENT=staging   terraform/environments/staging.tfvars (plan, apply, destroy)"
@@ -136,6 +138,15 @@ destroy: ## Remove from AWS what apply made (asks first); builds nothing
 providers-lock: ## Write terraform/.terraform.lock.hcl for all platforms (needs the Terraform registry)
 	@$(TERRAFORM) providers lock -platform=linux_amd64 -platform=linux_arm64 \
 		-platform=darwin_amd64 -platform=darwin_arm64
+
+.PHONY: release
+release: setup ## Give the newest versions 10 % of the requests, watch alarms, give them all or none
+	@$(VENV)/lambda-release release $(FUNCTION) $(if $(VERSION),--version $(VERSION))
+
+.PHONY: rollback
+rollback: setup ## Move a function back to the version before, or to VERSION, at once
+	@$(VENV)/lambda-release rollback $(or $(FUNCTION),$(error FUNCTION is missing: make rollback FUNCTION=chat)) \
+		$(if $(VERSION),--version $(VERSION))
 
 # The code itself
 

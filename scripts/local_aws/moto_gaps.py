@@ -157,6 +157,7 @@ def invocations_by_the_mock() -> None:
         result = _runners[-1](self, body.encode() if isinstance(body, str) else body)
         if result.function_error:
             response_headers["x-amz-function-error"] = result.function_error
+        response_headers["x-amz-executed-version"] = result.version
         return result.payload
 
     _replace(LambdaFunction, invoke=invoke)

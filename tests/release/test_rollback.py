@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from lambda_release.errors import ConflictError, NotFoundError, UsageError
+from lambda_release.rollback import roll_back
+
+if TYPE_CHECKING:
+    from lambda_release.functions import Function
+
+    from .conftest import World
+
+
+def back(world: World, function: Function, version: str | None = None) -> str:
+    return roll_back(function, world.aws, world.clock, world.said.append, version=version)
+
+
+def test_it_goes_back_to_the_version_that_the_release_replaced(world: World) -> None:
+    function = world.add("chat", versions=3)
+    world.release()  # from 1 to 3; 2 was never live
+
+    assert back(world, function) == "chat: version 1 is live"
+    assert world.serves(function) == ("1", {})
+
+
+def test_what_was_rolled_back_is_not_released_again_by_itself(world: World) -> None:
+    function = world.add("chat")
+    world.release()
+    back(world, function)
+    (result,) = world.release()
+    assert "Version 2 was taken back, rolled back by hand." in result
+    assert world.serves(function) == ("1", {})
+
+
+def test_at_a_tenth_the_share_is_taken_back(world: World) -> None:
+    function = world.add("chat")
+    world.move(function, "1", v2=0.1)
+    back(world, function)
+    assert world.serves(function) == ("1", {})
+    assert (world.alias(function).taken_back or ("",))[0] == "2"
+
+
+def test_where_nothing_is_remembered_it_goes_to_the_next_lower_version(world: World) -> None:
+    function = world.add("chat", versions=3)
+    world.move(function, "3")
+    back(world, function)
+    assert world.serves(function) == ("2", {})
+
+
+def test_a_version_may_be_named_also_a_higher_one(world: World) -> None:
+    function = world.add("chat", versions=3)
+    back(world, function, "3")
+    assert world.serves(function) == ("3", {})
+    assert world.alias(function).before == "1"
+
+
+def test_a_version_that_is_live_stays(world: World) -> None:
+    function = world.add("chat")
+    assert back(world, function, "1") == "chat: version 1 is live already"
+
+
+def test_where_there_is_none_before_it_is_said(world: World) -> None:
+    function = world.add("chat", versions=1)
+    with pytest.raises(NotFoundError, match="no version before 1"):
+        back(world, function)
+
+
+def test_a_version_that_was_never_published_is_refused(world: World) -> None:
+    function = world.add("chat")
+    with pytest.raises(UsageError, match="no version 7; it has 1, 2"):
+        back(world, function, "7")
+    assert world.serves(function) == ("1", {})
+
+
+def test_who_moves_the_alias_meanwhile_is_not_overwritten(world: World) -> None:
+    function = world.add("chat")
+    world.move(function, "2")
+
+    def move(_number: int, call: str) -> None:
+        if call == "UpdateAlias":
+            world.wire.reset()
+            world.move(function, "2", v1=0.5)
+
+    world.wire.before = move
+    with pytest.raises(ConflictError):
+        back(world, function)
+    assert world.serves(function) == ("2", {"1": 0.5})
