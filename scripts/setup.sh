@@ -1,12 +1,6 @@
 #!/bin/sh
-<<<<<<< HEAD
-# Makes .venv, from the locked development dependencies, with lambda-build and local-aws in it.
-# Called by every make target that needs it; does nothing when the locks and pyproject.toml, which names the
-# commands, have not changed.
-=======
 # Makes .venv, from the locked development dependencies, with the commands of scripts/ in it.
 # Called by every make target that needs it; does nothing when the locks have not changed.
->>>>>>> 7433514 (Release versions by the alias, watched, and take bad ones back)
 set -eu
 
 cd "$(dirname "$0")/.."
