@@ -23,15 +23,17 @@ from lambda_build.process import at_once
 from lambda_build.projects import project_wheel
 from lambda_build.provided import LAYER, Division, divide
 from lambda_build.resolve import locate
-from lambda_build.source_distributions import wheel_of
+from lambda_build.source_distributions import build_requirements, wheel_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lambda_build.cache import Cache
+    from lambda_build.docker_builds import DockerBuilder
     from lambda_build.inputs import Inputs
     from lambda_build.lock import Pin
+    from lambda_build.requirements import Requirements
     from lambda_build.target import Target
     from lambda_build.wheel import Wheel
 
@@ -106,13 +108,31 @@ def _wheels(inputs: Inputs, cache: Cache) -> tuple[list[Wheel], list[Wheel]]:
     def index() -> Mapping[str, str]:
         return uv_environment(requirements)
 
+    docker = _docker(inputs, requirements, cache)
+
     def build(pin: Pin, file: Path) -> Wheel:
         _log.info("%s: building %s, which is published as source", inputs.function.name, pin.name)
-        return wheel_of(pin, file, target, cache, index(), requirements.file.parent)
+        return wheel_of(pin, file, target, cache, index(), requirements.file.parent, docker)
 
     pins = inputs.lock.pins if inputs.lock else ()
     wheels = fetch(pins, target, cache, where, build)
-    return list(wheels), [project_wheel(tree, target, cache, index) for tree in inputs.projects]
+    projects = [project_wheel(tree, target, cache, index, docker) for tree in inputs.projects]
+    return list(wheels), projects
+
+
+def _docker(inputs: Inputs, requirements: Requirements, cache: Cache) -> DockerBuilder | None:
+    """Return what compiles native code, where the function asks for Docker."""
+    if not inputs.function.build_in_docker:
+        return None
+    from lambda_build.docker_builds import DockerBuilder, image_for  # noqa: PLC0415 - few need it
+
+    target = inputs.function.target
+    return DockerBuilder(
+        target=target,
+        image=image_for(target),
+        cache=cache,
+        provide=lambda needs: build_requirements(needs, requirements, target, cache),
+    )
 
 
 def _divided(inputs: Inputs, wheels: Sequence[Wheel], projects: Sequence[Wheel]) -> Division:

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO, TypeAlias
@@ -236,6 +236,12 @@ def _add_function(command: argparse.ArgumentParser) -> None:
         help='with --source: it is a container image on this one (AWS\'s own: "")',
     )
     command.add_argument("--glibc", help="with --source: which the base image has, e.g. 2.36")
+    command.add_argument(
+        "--build-in-docker",
+        action="store_true",
+        help="compile packages with native code that have no wheels in a container like the "
+        "runtime (image: AWS SAM's, or LAMBDA_BUILD_DOCKER_IMAGE)",
+    )
 
 
 def _package(options: argparse.Namespace) -> None:
@@ -334,7 +340,7 @@ def _lock(options: argparse.Namespace) -> None:
         print(f"{path}: {_changes(lock, old)}")
         for line in fallen_back(function, lock, old, upgrade=options.upgrade):
             print(f"  {line}")
-        for line in built_later(lock):
+        for line in built_later(lock, in_docker=function.build_in_docker):
             _say(f"{_yellow('warning:')} {function.name}: {line}")
 
 
@@ -411,7 +417,10 @@ def _functions(options: argparse.Namespace) -> list[Function]:
             if getattr(options, name):
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} goes with --source; functions say it in function.json")
-        return find_functions(Path(), options.names)
+        functions = find_functions(Path(), options.names)
+        if options.build_in_docker:
+            return [replace(function, build_in_docker=True) for function in functions]
+        return functions
     if options.requirements and options.no_requirements:
         raise UsageError("--requirements and --no-requirements do not go together")
     if options.names:
@@ -427,6 +436,7 @@ def _functions(options: argparse.Namespace) -> list[Function]:
             provided=options.provided,
             base_image=options.base_image,
             glibc=options.glibc,
+            build_in_docker=options.build_in_docker,
         )
     ]
 

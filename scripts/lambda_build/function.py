@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 DESCRIPTION_FILE = "function.json"
 _KEYS = {
     *("description", "runtime", "architecture", "handler", "dependencies"),
-    *("provided", "requirements", "base_image", "glibc"),
+    *("provided", "requirements", "base_image", "glibc", "build_in_docker"),
 }
+_NO_STRINGS = {"provided", "build_in_docker"}
 _CARRIED = ("zip", "image")
 
 
@@ -36,6 +37,8 @@ class Function:
     handler: str | None
     # Packages that are left out because Lambda has them, normalised (see `provided`).
     provided: tuple[str, ...] = ()
+    # Whether native code that is published as source is compiled in Docker; else it is refused.
+    build_in_docker: bool = False
 
 
 def read_function(folder: Path) -> Function:
@@ -53,6 +56,7 @@ def read_function(folder: Path) -> Function:
         target=target,
         handler=described.get("handler"),
         provided=read_provided(described.get("provided", ()), target, str(file)),
+        build_in_docker=described.get("build_in_docker", False),
     )
 
 
@@ -67,6 +71,7 @@ def folder_function(  # noqa: PLR0913 - as many as the command line has
     provided: Sequence[str] = (),
     base_image: str | None = None,
     glibc: str | None = None,
+    build_in_docker: bool = False,
 ) -> Function:
     """Return any folder as a function: what is not given is as its function.json says, if any.
 
@@ -91,6 +96,7 @@ def folder_function(  # noqa: PLR0913 - as many as the command line has
         target=target,
         handler=handler or described.get("handler"),
         provided=read_provided(provided or described.get("provided", ()), target, where),
+        build_in_docker=build_in_docker or described.get("build_in_docker", False),
     )
 
 
@@ -181,12 +187,14 @@ def _described(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {error}") from error
     if not isinstance(described, dict) or not all(
-        isinstance(value, str) for key, value in described.items() if key != "provided"
+        isinstance(value, str) for key, value in described.items() if key not in _NO_STRINGS
     ):
         raise UsageError(f"{file} is not an object of strings")
     provided = described.get("provided", [])
     if not isinstance(provided, list) or not all(isinstance(name, str) for name in provided):
         raise UsageError(f'{file}: provided is a list of packages, e.g. ["boto3"]')
+    if not isinstance(described.get("build_in_docker", False), bool):
+        raise UsageError(f"{file}: build_in_docker is true or false")
     if unknown := sorted(described.keys() - _KEYS):
         raise UsageError(
             f"{file} has the unknown key {unknown[0]}; known are {', '.join(sorted(_KEYS))}"

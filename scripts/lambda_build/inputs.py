@@ -94,6 +94,11 @@ def _digest(
         "lock": None if lock is None else lock.digest,
         "provided": list(function.provided),
     }
+    if function.build_in_docker and (projects or (lock and not all(p.is_wheel for p in lock.pins))):
+        # Only of what may be compiled there: else it is the same package without Docker.
+        from lambda_build.docker_builds import image_for  # noqa: PLC0415 - few builds need Docker
+
+        named["docker"] = image_for(function.target)
     hashed = hashlib.sha256(json.dumps(named, sort_keys=True).encode())
     return base64.b64encode(hashed.digest()).decode()
 

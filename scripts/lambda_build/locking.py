@@ -43,14 +43,19 @@ def lock_function(function: Function, *, upgrade: bool = False) -> tuple[Path, L
     return path, lock, old
 
 
-def built_later(lock: Lock) -> tuple[str, ...]:
+def built_later(lock: Lock, *, in_docker: bool = False) -> tuple[str, ...]:
     """Return, in words, which locked packages have no wheel and are built when they are packaged.
 
     Whether they are native is known only then: reading that from here would take a download each.
     """
+    native = (
+        "in Docker if it has native code"
+        if in_docker
+        else "and refused if it has native code, unless Docker compiles it (--build-in-docker)"
+    )
     return tuple(
         f"{pin.name} {pin.version} is published as source only: it is built when it is packaged, "
-        "and refused if it has native code"
+        f"{native}"
         for pin in lock.pins
         if not pin.is_wheel
     )

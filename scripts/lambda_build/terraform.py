@@ -17,13 +17,14 @@ from lambda_build.provided import read_provided
 from lambda_build.target import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
 _QUERY = {
     *("name", "source", "requirements", "runtime", "architecture", "handler", "output_dir"),
     "archive_above_bytes",
 }
-_OPTIONAL = {"provided"}
+_OPTIONAL = {"provided", "build_in_docker"}
 
 
 def answer(query_text: str) -> dict[str, str]:
@@ -49,6 +50,7 @@ def answer(query_text: str) -> dict[str, str]:
         target=target,
         handler=query["handler"],
         provided=read_provided(read_names(query.get("provided", "[]")), target, "the query"),
+        build_in_docker=read_switch(query, "build_in_docker"),
     )
     artefact = stage_package(
         function,
@@ -85,6 +87,14 @@ def read_names(text: str) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UsageError(f'provided is {text!r}, and not a JSON array of names, e.g. ["boto3"]')
     return names
+
+
+def read_switch(query: Mapping[str, str], key: str) -> bool:
+    """Return whether a value is `true`, as Terraform writes it; it may be missing."""
+    text = query.get(key, "false")
+    if text not in {"true", "false"}:
+        raise UsageError(f"{key} is {text!r}: true or false")
+    return text == "true"
 
 
 def read_query(text: str, keys: AbstractSet[str], optional: AbstractSet[str]) -> dict[str, str]:

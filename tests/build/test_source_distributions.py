@@ -15,7 +15,7 @@ from lambda_build.cache import sha256_of
 from lambda_build.errors import FetchError, HashMismatchError, ToolError, WheelError
 from lambda_build.lock import read_lock
 from lambda_build.locking import fallen_back, lock_function
-from lambda_build.source_distributions import native_reason
+from lambda_build.source_distributions import native_reason, read_texts
 from lambda_build.target import Architecture, Runtime
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def test_what_has_to_be_compiled_is_known_by_reading_it(
 ) -> None:
     for kind in ("tar.gz", "zip"):
         sdist = make_sdist(wheels, files={path: text}, kind=kind)
-        found = native_reason(sdist, sdist.name)
+        found = native_reason(read_texts(sdist, sdist.name))
         assert (found is None) == (reason is None)
         assert (reason or "") in (found or "")
 
@@ -276,7 +276,7 @@ def test_a_damaged_source_distribution_is_refused(wheels: Path) -> None:
     sdist = make_sdist(wheels)
     sdist.write_bytes(sdist.read_bytes()[:50])
     with pytest.raises(WheelError, match="not a whole source distribution"):
-        native_reason(sdist, sdist.name)
+        read_texts(sdist, sdist.name)
 
 
 # Falling back

@@ -15,7 +15,7 @@ from lambda_build.images.image import Pushed, push_image, resolved_base
 from lambda_build.images.promotion import promote_image, read_promoted
 from lambda_build.images.registry import Login
 from lambda_build.provided import read_provided
-from lambda_build.terraform import check_name, read_names, read_query
+from lambda_build.terraform import check_name, read_names, read_query, read_switch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ _QUERY = {
     *("name", "source", "requirements", "runtime", "architecture", "handler", "base_image"),
     "output_dir",
 }
-_OPTIONAL = {"provided", "glibc"}
+_OPTIONAL = {"provided", "glibc", "build_in_docker"}
 _PUSH = {"tag", "repository_url"}
 
 VARIABLE = "LAMBDA_BUILD_IMAGE"
@@ -104,5 +104,6 @@ def _asked(query: Mapping[str, str], where: str) -> _Asked:
         target=target,
         handler=query["handler"],
         provided=read_provided(read_names(query.get("provided", "[]")), target, where),
+        build_in_docker=read_switch(query, "build_in_docker"),
     )
     return _Asked(function=function, output_dir=Path(query["output_dir"]))
