@@ -11,11 +11,12 @@ module "chat" {
   description = local.chat.description
 
   package = {
-    name         = "chat"
-    source       = "${local.backend_dir}/chat"
-    requirements = lookup(local.chat, "requirements", "requirements.txt")
-    output_dir   = local.packages_dir
-    provided     = lookup(local.chat, "provided", [])
+    name            = "chat"
+    source          = "${local.backend_dir}/chat"
+    requirements    = lookup(local.chat, "requirements", "requirements.txt")
+    output_dir      = local.packages_dir
+    provided        = lookup(local.chat, "provided", [])
+    build_in_docker = lookup(local.chat, "build_in_docker", false)
   }
 
   runtime      = local.chat.runtime
@@ -46,12 +47,13 @@ module "inference" {
   description = local.inference.description
 
   package = {
-    name         = "inference"
-    source       = "${local.backend_dir}/inference"
-    requirements = lookup(local.inference, "requirements", "requirements.txt")
-    base_image   = var.inference_base_image == null ? lookup(local.inference, "base_image", "") : var.inference_base_image
-    output_dir   = local.packages_dir
-    provided     = lookup(local.inference, "provided", [])
+    name            = "inference"
+    source          = "${local.backend_dir}/inference"
+    requirements    = lookup(local.inference, "requirements", "requirements.txt")
+    base_image      = var.inference_base_image == null ? lookup(local.inference, "base_image", "") : var.inference_base_image
+    output_dir      = local.packages_dir
+    provided        = lookup(local.inference, "provided", [])
+    build_in_docker = lookup(local.inference, "build_in_docker", false)
   }
 
   # In place of a build.

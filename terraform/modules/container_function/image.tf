@@ -5,7 +5,7 @@ locals {
   build_script = "${path.module}/../../../scripts/run_lambda_build.py"
 }
 
-# Tells the digest of the image's inputs, and needs no Docker. Runs at plan; nothing unknown may reach
+# Tells the digest of the image's inputs, and needs Docker for build_in_docker only. Runs at plan; nothing unknown may reach
 # `query`, or it would run at apply.
 data "external" "build" {
   count = local.is_built ? 1 : 0
@@ -14,15 +14,16 @@ data "external" "build" {
   program = ["python3", local.build_script, "terraform-image"]
 
   query = {
-    name         = local.package_name
-    source       = var.package.source
-    requirements = var.package.requirements
-    runtime      = var.runtime
-    architecture = var.architecture
-    handler      = var.handler
-    base_image   = var.package.base_image
-    output_dir   = var.package.output_dir
-    provided     = jsonencode(var.package.provided)
+    name            = local.package_name
+    source          = var.package.source
+    requirements    = var.package.requirements
+    runtime         = var.runtime
+    architecture    = var.architecture
+    handler         = var.handler
+    base_image      = var.package.base_image
+    output_dir      = var.package.output_dir
+    provided        = jsonencode(var.package.provided)
+    build_in_docker = var.package.build_in_docker
   }
 }
 

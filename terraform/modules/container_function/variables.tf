@@ -28,16 +28,19 @@ variable "package" {
     - `name`: what the image is called on this machine; by default the function's name;
     - `output_dir`: where the build writes, relative to the root module;
     - `provided`: packages that are left out because the base image has them, e.g. boto3;
+    - `build_in_docker`: packages with native code that have no wheels are compiled in a container like
+      the runtime, while Terraform plans, instead of refused;
     - `keep_images`: how many images the repository keeps, for roll-backs.
   EOT
   type = object({
-    source       = string
-    requirements = optional(string, "requirements.txt")
-    base_image   = optional(string, "")
-    name         = optional(string)
-    output_dir   = optional(string, "lambda_packages")
-    provided     = optional(list(string), [])
-    keep_images  = optional(number, 20)
+    source          = string
+    requirements    = optional(string, "requirements.txt")
+    base_image      = optional(string, "")
+    name            = optional(string)
+    output_dir      = optional(string, "lambda_packages")
+    provided        = optional(list(string), [])
+    build_in_docker = optional(bool, false)
+    keep_images     = optional(number, 20)
   })
   default = null
 

@@ -35,6 +35,7 @@ data "external" "build" {
     handler             = var.handler
     output_dir          = var.package.output_dir
     provided            = jsonencode(var.package.provided)
+    build_in_docker     = var.package.build_in_docker
     archive_above_bytes = floor(var.package.archive_above_mb * local.megabyte_bytes)
   }
 }

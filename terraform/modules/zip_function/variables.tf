@@ -19,6 +19,8 @@ variable "package" {
     - `name`: what the ZIP is called, `<name>_function.zip`; by default the function's name;
     - `output_dir`: where packages are written, relative to the root module;
     - `provided`: packages that are left out because the runtime or a layer has them, e.g. boto3;
+    - `build_in_docker`: packages with native code that have no wheels are compiled in a container like
+      the runtime, while Terraform plans, instead of refused;
     - `archive_above_mb`: archive_file zips packages of up to so many MB unzipped, anew at every
       plan and apply; a larger one is zipped by the build, when it has changed;
     - `bucket`: name of an S3 bucket in the function's region, through which the ZIP is uploaded.
@@ -30,6 +32,7 @@ variable "package" {
     name             = optional(string)
     output_dir       = optional(string, "lambda_packages")
     provided         = optional(list(string), [])
+    build_in_docker  = optional(bool, false)
     archive_above_mb = optional(number, 30)
     bucket           = optional(string)
   })

@@ -27,15 +27,16 @@ run "the_build_is_told_what_the_function_is" {
 
   assert {
     condition = data.external.build[0].query == tomap({
-      name         = "hello"
-      source       = "src/hello"
-      requirements = "requirements.txt"
-      runtime      = "python3.11"
-      architecture = "x86_64"
-      handler      = "index.handler"
-      base_image   = ""
-      output_dir   = "lambda_packages"
-      provided     = "[]"
+      name            = "hello"
+      source          = "src/hello"
+      requirements    = "requirements.txt"
+      runtime         = "python3.11"
+      architecture    = "x86_64"
+      handler         = "index.handler"
+      base_image      = ""
+      output_dir      = "lambda_packages"
+      provided        = "[]"
+      build_in_docker = "false"
     })
     error_message = "The build must get the package, and the defaults."
   }
@@ -126,13 +127,14 @@ run "everything_can_be_chosen" {
     name        = "Project_Hello"
     description = "Says hello"
     package = {
-      source       = "src/hello"
-      requirements = "" # none
-      base_image   = "public.ecr.aws/amazonlinux/amazonlinux:2023"
-      name         = "hello"
-      output_dir   = "build"
-      provided     = ["boto3"]
-      keep_images  = 3
+      source          = "src/hello"
+      requirements    = "" # none
+      base_image      = "public.ecr.aws/amazonlinux/amazonlinux:2023"
+      name            = "hello"
+      output_dir      = "build"
+      provided        = ["boto3"]
+      build_in_docker = true
+      keep_images     = 3
     }
     image_config       = { command = ["app.handlers.other"] }
     runtime            = "python3.13"
@@ -150,15 +152,16 @@ run "everything_can_be_chosen" {
 
   assert {
     condition = data.external.build[0].query == tomap({
-      name         = "hello"
-      source       = "src/hello"
-      requirements = ""
-      runtime      = "python3.13"
-      architecture = "arm64"
-      handler      = "app.handlers.greet"
-      base_image   = "public.ecr.aws/amazonlinux/amazonlinux:2023"
-      output_dir   = "build"
-      provided     = "[\"boto3\"]"
+      name            = "hello"
+      source          = "src/hello"
+      requirements    = ""
+      runtime         = "python3.13"
+      architecture    = "arm64"
+      handler         = "app.handlers.greet"
+      base_image      = "public.ecr.aws/amazonlinux/amazonlinux:2023"
+      output_dir      = "build"
+      provided        = "[\"boto3\"]"
+      build_in_docker = "true"
     })
     error_message = "The build must be for what was chosen, without requirements."
   }

@@ -44,6 +44,7 @@ run "the_build_is_told_what_the_function_is" {
       handler             = "index.handler"
       output_dir          = "../function/tests"
       provided            = "[]"
+      build_in_docker     = "false"
       archive_above_bytes = "31457280"
     })
     error_message = "The build must get the package, and the defaults."
@@ -92,6 +93,7 @@ run "everything_can_be_chosen" {
       name             = "hello"
       output_dir       = "../function/tests"
       provided         = ["boto3"]
+      build_in_docker  = true
       archive_above_mb = 2.5
       bucket           = "packages"
     }
@@ -119,6 +121,7 @@ run "everything_can_be_chosen" {
       handler             = "app.handlers.greet"
       output_dir          = "../function/tests"
       provided            = "[\"boto3\"]"
+      build_in_docker     = "true"
       archive_above_bytes = "2621440"
     })
     error_message = "The build must be for what was chosen, without requirements."
