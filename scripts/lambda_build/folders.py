@@ -18,7 +18,7 @@ from lambda_build.manifest import read_manifest, staged_tree, write_manifest
 from lambda_build.stage import StagedTree, is_intact, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from lambda_build.layout import Layout
@@ -44,12 +44,19 @@ def kept_folder(parent: Path, digest: str) -> dict[str, Any] | None:
     return kept
 
 
-def write_folder(parent: Path, digest: str, layout: Layout, facts: dict[str, Any]) -> Path:
-    """Write a layout into the folder of a digest, its manifest beside it, and return the folder."""
+def write_folder(
+    parent: Path, digest: str, layout: Layout, facts: dict[str, Any], *, folders: Iterable[str] = ()
+) -> Path:
+    """Write a layout into the folder of a digest, its manifest beside it, and return the folder.
+
+    `folders` are in it even when they are empty.
+    """
     folder = folder_path(parent, digest)
     previous = _newest(parent)
     _manifest_path(folder).unlink(missing_ok=True)
     with directory_written_aside(folder) as aside:
+        for name in folders:
+            (aside / name).mkdir()
         stage(layout, aside, previous)
         _make_room(folder)
     write_manifest(_manifest_path(folder), **facts)

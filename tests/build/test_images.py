@@ -211,6 +211,13 @@ def test_arm64_is_staged_on_any_machine(unbuilt: Tiny) -> None:
     assert found.machine == ARM64
 
 
+def test_a_function_without_dependencies_has_a_layer_for_them(unbuilt: Tiny) -> None:
+    (unbuilt.folder / "requirements.txt").write_text("")
+    planned = unbuilt.plan()
+    context = unbuilt.folder.parent / "packages" / "images" / "tiny" / planned["tag"][:16]
+    assert list((context / "dependencies").iterdir()) == []
+
+
 # The push
 
 

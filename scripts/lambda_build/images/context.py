@@ -46,6 +46,9 @@ _FORMAT = 1
 _DEFAULT_DOCKERFILE = Path(__file__).with_name("default.Dockerfile")
 _DEFAULT_COMMAND = 'CMD ["index.handler"]'
 
+# Docker refuses to copy a folder that is not there, and a function may have no dependencies.
+_DEPENDENCIES, _SOURCE = _LAYERS = ("dependencies", "source")
+
 _COMPILED = re.compile(r"(?P<folder>.*/)?__pycache__/(?P<module>[^/]+)\.cpython-\d+\.pyc")
 
 
@@ -134,7 +137,7 @@ def stage_context(image: ImageInputs, cache: Cache, output_dir: Path) -> Context
             )
         layout, facts = _laid_out(image, cache)
         _log.info("%s: writing %s", image.function.name, parent)
-        folder = write_folder(parent, image.digest, layout, facts)
+        folder = write_folder(parent, image.digest, layout, facts, folders=_LAYERS)
     return Context(folder=folder, built=True, warnings=(*image.warnings, *facts["warnings"]))
 
 
@@ -169,7 +172,7 @@ def _divided(members: Sequence[Member], inputs: Inputs) -> Iterable[Member]:
         module = f"{match['folder'] or ''}{match['module']}.py" if match else member.path
         origin = origins.get(module, member.origin)
         is_locked = origin.partition(" ")[0] in locked_names
-        yield replace(member, path=f"{'dependencies' if is_locked else 'source'}/{member.path}")
+        yield replace(member, path=f"{_DEPENDENCIES if is_locked else _SOURCE}/{member.path}")
 
 
 def _pins(inputs: Inputs) -> Iterable[Any]:
