@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes .venv, from the locked development dependencies, with the commands of scripts/ in it.
-# Called by every make target that needs it; does nothing when the locks have not changed.
+# Called by every make target that needs it; does nothing when the locks and pyproject.toml, which names the
+# commands, have not changed.
 set -eu
 
 cd "$(dirname "$0")/.."
