@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import ExitStack
 
+    from local_aws.providers import Providers
+
 _LIMIT_S = 300
 
 
@@ -115,21 +117,31 @@ def apply_stack(
     providers = find_providers(folder)
     stack = Stack(project=project, work_dir=folder, environment=environment, providers=providers)
     stack.prepare()
-    applied = AppliedStack(
-        root=stack.root,
-        environment={
-            **environment,
-            **providers.environment,
-            "CHECKPOINT_DISABLE": "1",
-        },
+    applied = _in_aws(stack.root, told, environment, providers)
+    _expect_success(applied.run("init", input=False))
+    _expect_success(applied.run("apply", input=False, auto_approve=IsFlagged, parallelism=20))
+    return applied
+
+
+def serve_root(root: Path, folder: Path, exits: ExitStack) -> AppliedStack:
+    """Start an AWS for another root than the stack's, and initialise that; nothing is applied."""
+    told = serve(folder, exits)
+    stack = _in_aws(root, told, told["environment"], find_providers(folder))
+    _expect_success(stack.run("init", input=False))
+    return stack
+
+
+def _in_aws(
+    root: Path, told: Mapping[str, Any], environment: Mapping[str, str], providers: Providers
+) -> AppliedStack:
+    return AppliedStack(
+        root=root,
+        environment={**environment, **providers.environment, "CHECKPOINT_DISABLE": "1"},
         endpoint_url=told["environment"]["AWS_ENDPOINT_URL"],
         front_url=told["front_url"],
         providers=str(providers),
         containers_off=told["containers_off"],
     )
-    _expect_success(applied.run("init", input=False))
-    _expect_success(applied.run("apply", input=False, auto_approve=IsFlagged, parallelism=20))
-    return applied
 
 
 def serve(folder: Path, exits: ExitStack) -> dict[str, Any]:
