@@ -239,7 +239,7 @@ locals {
       {
         Sid    = "Apis"
         Effect = "Allow"
-        Action = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT", "apigateway:TagResource", "apigateway:UntagResource"]
+        Action = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"]
         Resource = [
           "${local.api_arn}/apis",
           "${local.api_arn}/apis/*",
@@ -247,11 +247,11 @@ locals {
         ]
       },
       {
-        # The one thing that is told apart by its tag: where AWS gives one to compare.
+        # Told apart by the tag that the provider gives everything: ids are random.
         Sid      = "ApisOfOthers"
         Effect   = "Deny"
-        Action   = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT", "apigateway:TagResource", "apigateway:UntagResource"]
-        Resource = ["${local.api_arn}/apis/*", "${local.api_arn}/tags/*"]
+        Action   = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"]
+        Resource = ["${local.api_arn}/apis/*"]
         Condition = {
           Null            = { "aws:ResourceTag/Project" = "false" }
           StringNotEquals = { "aws:ResourceTag/Project" = prefix }

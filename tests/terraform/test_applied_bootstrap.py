@@ -1,100 +1,19 @@
-"""The account's bootstrap as it stands in AWS once it is applied, and the state it keeps there.
-
-Two lifecycle rules are left out, which the mocked tests assert: the provider waits a minute for
-each, and moto forgets how many versions are kept.
-"""
+"""The account's bootstrap as it stands in AWS once it is applied, and the state it keeps there."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from local_aws.server import LocalAws
-from terraform.terraform_roots import copy_of, examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from terraform.terraform_roots import Terraform
+    from terraform.applied_bootstrap import Bootstrap
 
 STATE = "python-lambda-state-123456789012"
 PACKAGES = "python-lambda-packages-123456789012"
-
-_WITHOUT_LIFECYCLES = """\
-resource "aws_s3_bucket_lifecycle_configuration" "state" {
-  count = 0
-}
-
-resource "aws_s3_bucket_lifecycle_configuration" "packages" {
-  count = 0
-}
-"""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bootstrap:
-    """A bootstrap that stands in the local AWS, its state moved into its bucket."""
-
-    root: Path
-    terraform: Terraform
-    environment: Mapping[str, str]
-
-    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run Terraform in the bootstrap's root, or in another."""
-        return self.terraform(*arguments, cwd=cwd or self.root, environment=self.environment)
-
-    def expect(self, *arguments: str, cwd: Path | None = None) -> str:
-        """Return what a run says that has to work."""
-        done = self.run(*arguments, cwd=cwd)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    def boto3(self, service: str) -> Any:
-        """Return a client of the local AWS."""
-        return boto3.client(
-            service,
-            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
-            region_name=self.environment["AWS_REGION"],
-            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
-        )
-
-
-@pytest.fixture(scope="module")
-def bootstrap(
-    project: Path, terraform: Terraform, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Bootstrap]:
-    """The README's example, applied as the README says."""
-    root = copy_of(project, tmp_path_factory.mktemp("bootstrap")) / "bootstrap"
-    root.joinpath("lifecycles_override.tf").write_text(_WITHOUT_LIFECYCLES, encoding="utf-8")
-    example = examples(root / "README.md")[0]
-    root.joinpath("terraform.tfvars").write_text(example, encoding="utf-8")
-    with LocalAws(tmp_path_factory.mktemp("local-aws")) as aws:
-        made = Bootstrap(root=root, terraform=terraform, environment=aws.environment)
-        made.expect("init", "-no-color", "-input=false")
-        made.expect("apply", "-no-color", "-input=false", "-auto-approve", "-parallelism=20")
-        write_backend(project, made)
-        made.expect("init", "-no-color", "-migrate-state", "-force-copy")
-        yield made
-
-
-def write_backend(project: Path, bootstrap: Bootstrap) -> str:
-    """Write the files of the backend as `make bootstrap` does, and return what that says."""
-    files = bootstrap.expect("output", "-json", "backend_files")
-    script = project / "scripts" / "write_backend.py"
-    return subprocess.run(
-        [sys.executable, script, bootstrap.root.parent],
-        input=files,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
 
 
 def test_the_state_lies_in_the_bucket_that_it_describes(bootstrap: Bootstrap) -> None:
@@ -113,7 +32,7 @@ def test_a_plan_from_the_moved_state_is_empty(bootstrap: Bootstrap) -> None:
 
 
 def test_writing_the_backend_again_writes_nothing(project: Path, bootstrap: Bootstrap) -> None:
-    assert write_backend(project, bootstrap) == ""
+    assert bootstrap.write_backend(project) == ""
 
 
 def test_two_runs_at_once_are_kept_apart_by_a_lock_in_the_bucket(bootstrap: Bootstrap) -> None:
