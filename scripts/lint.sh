@@ -43,7 +43,8 @@ check install_checkov
 # What is skipped is skipped beside the resource, with the reason. Nothing is asked of the network.
 check .tools/checkov/bin/checkov --directory terraform --framework terraform --quiet --compact \
     --skip-download
-check shellcheck scripts/*.sh .ci/run
+check shellcheck scripts/*.sh backend/*/*.sh .ci/run
+check hadolint backend/*/Dockerfile scripts/lambda_build/images/*Dockerfile
 check zizmor --quiet --offline --no-progress .github
 check check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 check check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
