@@ -39,9 +39,12 @@ _PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")  # PEP 751, "File Name"
 _OTHERS = (_UV_LOCK, "pylock.toml", _PROJECT)  # locks first: they say more
 
 
-def read_asked(file: Path, target: Target) -> tuple[Requirements, Resolution | None]:
+def read_asked(
+    file: Path, target: Target, *, compiled: bool = False
+) -> tuple[Requirements, Resolution | None]:
     """Return what a file asks for, and the lock that answers it when the file is one.
 
+    Where native code is `compiled`, what a lock has no wheel of for the target is its source.
     Raises RequirementsError when it is missing or not understood, LockError when a lock does not
     answer the pyproject.toml beside it any more, or is not for the target.
     """
@@ -50,7 +53,7 @@ def read_asked(file: Path, target: Target) -> tuple[Requirements, Resolution | N
     if file.name == _PROJECT:
         return _read_project(file, target), None
     if file.name == _UV_LOCK or _PYLOCK.fullmatch(file.name):
-        return _read_lock(file, target)
+        return _read_lock(file, target, compiled=compiled)
     return read_requirements(file), None
 
 
@@ -115,7 +118,7 @@ def _sourced(text: str, sources: Mapping[str, Any], file: Path) -> str:
     return f"{wanted.name}{extras} @ {path}{marker}"
 
 
-def _read_lock(file: Path, target: Target) -> tuple[Requirements, Resolution]:
+def _read_lock(file: Path, target: Target, *, compiled: bool) -> tuple[Requirements, Resolution]:
     pylock = _exported(file) if file.name == _UV_LOCK else _toml(file)
     packages = list(_for_target(pylock, file, target))
     for package in packages:
@@ -127,7 +130,7 @@ def _read_lock(file: Path, target: Target) -> tuple[Requirements, Resolution]:
     here = list(_here(packages))
     roots = _roots(file, packages)
     requirements = read_lines(file, [*here, *roots])
-    resolution = choose(packages, requirements, target)
+    resolution = choose(packages, requirements, target, compiled=compiled)
     reasons = "; ".join(disagreements(resolution.lock, requirements, target))
     if reasons:
         project = file.with_name(_PROJECT)

@@ -19,6 +19,13 @@ _KEYS = {
     *("description", "runtime", "architecture", "handler", "dependencies"),
     *("provided", "requirements", "base_image", "glibc", "build_in_docker"),
 }
+# How a person has native code compiled in Docker, for messages.
+DOCKER_WAYS = (
+    "    --build-in-docker  on the command line,  "
+    '"build_in_docker": true  in function.json,\n'
+    "    build_in_docker = true  in the package of a Terraform module"
+)
+
 _NO_STRINGS = {"provided", "build_in_docker"}
 _CARRIED = ("zip", "image")
 

@@ -58,7 +58,10 @@ def read_inputs(function: Function, cache: Cache, *, outputs: Sequence[Path] = (
         requirements, resolution = None, None
         warnings: tuple[str, ...] = ()
     else:
-        requirements, resolution = read_asked(function.requirements, function.target)
+        compiled = function.build_in_docker
+        requirements, resolution = read_asked(
+            function.requirements, function.target, compiled=compiled
+        )
         warnings = ()
         if resolution is None:
             resolution, warnings = _locked_or_resolved(function, requirements, cache)
@@ -119,12 +122,14 @@ def _locked_or_resolved(
         "machine, or another day, may choose others. Make the lock and commit it: make lock, or "
         f"outside this project: {lock_command(path)}"
     )
+    compiled = function.build_in_docker
     key = f"{requirements.digest}\0{function.target}\0{function.target.glibc}"
+    key += "\0compiled" if compiled else ""
     place = cache.resolution(hashlib.sha256(key.encode()).hexdigest())
     text = kept_text(place)
     if text is not None:
         return Resolution(lock=parse_lock(text, place), locations={}), (warning,)
     _log.info("%s: resolving %s for %s", function.name, requirements.file, function.target)
-    resolution = resolve(requirements, function.target)
+    resolution = resolve(requirements, function.target, compiled=compiled)
     keep_text(place, resolution.lock.text)
     return resolution, (warning,)

@@ -28,7 +28,8 @@ def lock_function(function: Function, *, upgrade: bool = False) -> tuple[Path, L
     """
     if function.requirements is None:
         raise SourceError(f"{function.name} has no requirements, so there is nothing to lock")
-    requirements, given = read_asked(function.requirements, function.target)
+    compiled = function.build_in_docker
+    requirements, given = read_asked(function.requirements, function.target, compiled=compiled)
     if given is not None:  # it is a lock already, which other tools write
         return function.requirements, given.lock, given.lock
     path = lock_path(function.requirements, function.target)
@@ -36,7 +37,7 @@ def lock_function(function: Function, *, upgrade: bool = False) -> tuple[Path, L
     with suppress(LockError):  # none yet, or one that is damaged: it is what is being mended
         old = read_lock(path)
     preferred = old.pins if old is not None and not upgrade else ()
-    lock = resolve(requirements, function.target, preferred=preferred).lock
+    lock = resolve(requirements, function.target, preferred=preferred, compiled=compiled).lock
     if old != lock:
         with written_aside(path) as aside:
             aside.write_text(lock.text, "utf-8")
@@ -54,8 +55,7 @@ def built_later(lock: Lock, *, in_docker: bool = False) -> tuple[str, ...]:
         else "and refused if it has native code, unless Docker compiles it (--build-in-docker)"
     )
     return tuple(
-        f"{pin.name} {pin.version} is published as source only: it is built when it is packaged, "
-        f"{native}"
+        f"{pin.name} {pin.version} has no wheel: it is built when it is packaged, {native}"
         for pin in lock.pins
         if not pin.is_wheel
     )

@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING
 from lambda_build.built_wheels import keep_wheel, kept_wheel
 from lambda_build.cache import sha256_of, temporary_folder
 from lambda_build.errors import ToolError, WheelError
+from lambda_build.function import DOCKER_WAYS
 from lambda_build.source import read_project_source, tree_digest
-from lambda_build.source_distributions import (
-    BUILD_FILES,
-    DOCKER_WAYS,
-    impure_reason,
-    native_reason,
-)
+from lambda_build.source_distributions import BUILD_FILES, impure_reason, native_reason
 from lambda_build.uv import uv
 from lambda_build.wheel import Wheel, rank, read_wheel, verify_wheel
 

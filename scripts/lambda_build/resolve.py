@@ -22,13 +22,14 @@ from lambda_build.errors import (
     ResolutionError,
     WheelError,
 )
+from lambda_build.function import DOCKER_WAYS
 from lambda_build.indexes import read_indexes
 from lambda_build.lock import Lock, Pin
 from lambda_build.uv import uv
 from lambda_build.wheel import rank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lambda_build.requirements import Requirements
@@ -61,29 +62,38 @@ class _File:
 
 
 def resolve(
-    requirements: Requirements, target: Target, *, preferred: Sequence[Pin] = ()
+    requirements: Requirements,
+    target: Target,
+    *,
+    preferred: Sequence[Pin] = (),
+    compiled: bool = False,
 ) -> Resolution:
     """Return the newest wheels that answer the requirements on the target.
 
     Where a version in `preferred` still answers, it stays. A package that has no wheel at all, in
-    any version and for any platform, is its source distribution. Raises ResolutionError with the
-    resolver's reason, FetchError when no index answers, WheelError when no wheel fits.
+    any version and for any platform, is its source distribution; where native code is `compiled`,
+    one that has none for the target. Raises ResolutionError with the resolver's reason, FetchError
+    when no index answers, WheelError when no wheel fits.
     """
     sources: frozenset[str] = frozenset()
+    wheels_for = target if compiled else None
     while True:
         passed_over: set[str] = set()
         try:
             resolution = _resolve(requirements, target, preferred, sources, passed_over)
         except WheelError as error:
             without = _without_wheels(str(error))
-            more = {name for name in without - sources if _is_source_only(name, requirements)}
+            more = _source_only(without - sources, requirements, wheels_for)
             if not more:
                 newest = "".join(_newest(name, requirements, target) for name in sorted(without))
-                raise WheelError(f"{error}{newest}") from error
+                # Where no version has a wheel.
+                ways = (
+                    "" if newest or compiled else f"\nor have it compiled in Docker:\n{DOCKER_WAYS}"
+                )
+                raise WheelError(f"{error}{newest or ways}") from error
         else:
             # Else an old version may have been chosen, only because it needs no such package.
-            unseen = passed_over - sources
-            more = {name for name in unseen if _is_source_only(name, requirements)}
+            more = _source_only(passed_over - sources, requirements, wheels_for)
             if not more:
                 return resolution
         sources |= more
@@ -116,15 +126,23 @@ def newer_elsewhere(
     }
 
 
-def _is_source_only(name: str, requirements: Requirements) -> bool:
-    """Return whether no version of a package has any wheel."""
+def _source_only(
+    names: Iterable[str], requirements: Requirements, target: Target | None
+) -> set[str]:
+    """Return the packages of which no version has any wheel; with a target, none for that."""
+    return {name for name in names if _is_source_only(name, requirements, target)}
+
+
+def _is_source_only(name: str, requirements: Requirements, target: Target | None) -> bool:
+    anywhere = ("--universal",)
+    there = target and ("--python-platform", target.uv_platform, "--python-version", target.python)
     with temporary_folder() as folder:
         wanted = folder / "requirements.txt"
         wanted.write_text(f"{requirements.options_text()}{name}\n", "utf-8")
         # Yanked versions and pre-releases count as well: they are looked at when there is no other.
         result = uv(
-            *("pip", "compile", "--quiet", "--only-binary", ":all:", "--no-deps", "--universal"),
-            *("--prerelease", "allow", wanted),
+            *("pip", "compile", "--quiet", "--only-binary", ":all:", "--no-deps"),
+            *("--prerelease", "allow", *(there or anywhere), wanted),
             cwd=requirements.file.parent,
             environment=read_indexes(requirements).environment,
         )
@@ -199,13 +217,18 @@ def _resolve(
 
 
 def choose(
-    packages: Sequence[Mapping[str, Any]], requirements: Requirements, target: Target
+    packages: Sequence[Mapping[str, Any]],
+    requirements: Requirements,
+    target: Target,
+    *,
+    compiled: bool = False,
 ) -> Resolution:
     """Return one file for each package of a pylock (PEP 751): the wheel that fits best.
 
-    Raises WheelError when none fits, HashMismatchError when it is not what is required.
+    Where none does, the source distribution, if native code is `compiled` or there are no wheels.
+    Raises WheelError when nothing fits, HashMismatchError when it is not what is required.
     """
-    chosen = dict(_chosen(packages, requirements, target))
+    chosen = dict(_chosen(packages, requirements, target, compiled=compiled))
     _check_hashes(chosen, requirements)
     indexes = read_indexes(requirements)
     return Resolution(
@@ -338,7 +361,11 @@ def _refusal(stderr: str, requirements: Requirements, target: Target) -> LambdaB
 
 
 def _chosen(
-    packages: Sequence[Mapping[str, Any]], requirements: Requirements, target: Target
+    packages: Sequence[Mapping[str, Any]],
+    requirements: Requirements,
+    target: Target,
+    *,
+    compiled: bool,
 ) -> Iterator[tuple[str, tuple[Pin, str]]]:
     own = {project.path for project in requirements.projects}
     hashes = {
@@ -365,12 +392,14 @@ def _chosen(
             ),
             key=lambda pair: pair[0],
         )
-        if not ranked and not package.get("wheels"):
+        if not ranked and (compiled or not package.get("wheels")):
             ranked = [((True, 0, file.filename), file) for file in _sources(package, requirements)]
         if not ranked:
+            source = any(_sources(package, requirements))
+            ways = f" Or have it compiled in Docker:\n{DOCKER_WAYS}" if source else ""
             raise WheelError(
                 f"{name} {package.get('version', '')} has no wheel for {target} (glibc "
-                f"{target.glibc}).\nChoose a version that has one."
+                f"{target.glibc}).\nChoose a version that has one.{ways}"
             )
         file = ranked[0][1]
         version = _version(file.filename)
@@ -402,9 +431,9 @@ def _files(package: Mapping[str, Any], requirements: Requirements) -> Iterator[_
 
 
 def _sources(package: Mapping[str, Any], requirements: Requirements) -> Iterator[_File]:
-    """Yield the source distribution of a package in a pylock that has no wheels."""
+    """Yield the source distribution of a package in a pylock."""
     told = package.get("sdist")
-    if not told or package.get("wheels"):
+    if not told:
         return
     location = told.get("url") or str((requirements.file.parent / told["path"]).resolve())
     filename = told.get("name") or unquote(urlsplit(location).path).rpartition("/")[2]

@@ -25,6 +25,7 @@ from lambda_build.cache import temporary_folder
 from lambda_build.checks.elf import MAGIC
 from lambda_build.errors import ToolError, WheelError
 from lambda_build.fetch import fetch
+from lambda_build.function import DOCKER_WAYS
 from lambda_build.indexes import uv_environment
 from lambda_build.interpreters import find_interpreter
 from lambda_build.requirements import read_lines
@@ -52,13 +53,6 @@ _COMPILES = re.compile(
     re.MULTILINE,
 )
 _NO_COMMENT = re.compile(r"(?m)^\s*#.*$")
-# How a person asks for it, for messages.
-DOCKER_WAYS = (
-    "    --build-in-docker  on the command line,  "
-    '"build_in_docker": true  in function.json,\n'
-    "    build_in_docker = true  in the package of a Terraform module"
-)
-
 _LARGEST_TEXT_BYTES = 4 << 20
 _DEPTH = 2  # NAME-VERSION/pyproject.toml
 

@@ -31,6 +31,7 @@ from build.tiny import (
 from build.tiny_elf import ARM64, make_elf
 from lambda_build import docker_builds
 from lambda_build.build import package
+from lambda_build.cache import sha256_of
 from lambda_build.cli import main
 from lambda_build.docker_builds import VARIABLE, image_for
 from lambda_build.errors import (
@@ -377,6 +378,47 @@ def test_a_folder_that_does_not_fit_is_refused_and_the_flag_is_named(
     function = make_function(tmp_path / "chat", "../one\n", architecture=Architecture.ARM64)
     with pytest.raises(WheelError, match="compiled in Docker:\n    --build-in-docker"):
         package(function, tmp_path / "chat.zip", cache)
+
+
+def test_a_package_that_has_wheels_for_other_systems_only_is_compiled(
+    tmp_path: Path, wheels: Path, cache: Cache, fake: FakeDocker
+) -> None:
+    make_wheel(wheels, "one", "1.0", tag="cp311-cp311-win_amd64")
+    native_sdist(wheels)
+    function = a_function(tmp_path)
+    with pytest.raises(WheelError, match=r"compiled in Docker:\n    --build-in-docker"):
+        lock_function(replace(function, build_in_docker=False))
+    _, lock, _ = lock_function(function)
+    assert [pin.filename for pin in lock.pins] == ["one-1.0.tar.gz"]
+    built = package(function, tmp_path / "chat.zip", cache)
+    assert "one/_c.cpython-311-x86_64-linux-gnu.so" in names_in(built.path)
+    make_wheel(wheels, "one", "0.9", tag="cp311-cp311-manylinux_2_17_x86_64")
+    _, lock, _ = lock_function(function, upgrade=True)
+    assert [pin.version for pin in lock.pins] == ["0.9"]  # a wheel is preferred still
+
+
+def test_a_lock_of_another_tool_says_what_is_compiled(
+    tmp_path: Path, wheels: Path, cache: Cache, fake: FakeDocker
+) -> None:
+    windows = make_wheel(wheels, "one", "1.0", tag="cp311-cp311-win_amd64")
+    sdist = native_sdist(wheels)
+    rows = [
+        f'{{path = "../wheels/{file.name}", hashes = {{sha256 = "{sha256_of(file)}"}}}}'
+        for file in (windows, sdist)
+    ]
+    function = make_function(tmp_path / "chat", None)
+    (tmp_path / "chat" / "pylock.toml").write_text(
+        'lock-version = "1.0"\n[[packages]]\nname = "one"\nversion = "1.0"\n'
+        f"wheels = [{rows[0]}]\nsdist = {rows[1]}\n"
+    )
+    function = replace(function, requirements=tmp_path / "chat" / "pylock.toml")
+    with pytest.raises(
+        WheelError, match=r"one 1\.0 has no wheel for python3\.11(?s:.)*--build-in-docker"
+    ):
+        package(function, tmp_path / "chat.zip", cache)
+    function = replace(function, build_in_docker=True)
+    assert dict(package(function, tmp_path / "chat.zip", cache).packages) == {"one": "1.0"}
+    assert len(fake.runs) == 1
 
 
 def test_asking_for_docker_where_nothing_is_built_changes_no_digest(

@@ -191,4 +191,4 @@ def test_a_lock_says_what_has_no_wheel_and_is_built_later() -> None:
         pins=(wheel, source),
     )
     [said] = built_later(lock)
-    assert said.startswith("two 2.0 is published as source only")
+    assert said.startswith("two 2.0 has no wheel: it is built")
