@@ -20,7 +20,7 @@ from lambda_build.indexes import uv_environment
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
 from lambda_build.manifest import RECORD_FILE, file_rows, sbom
 from lambda_build.process import at_once
-from lambda_build.projects import project_wheel
+from lambda_build.project_wheels import project_wheel
 from lambda_build.provided import LAYER, Division, divide
 from lambda_build.resolve import locate
 from lambda_build.source_distributions import build_requirements, wheel_of

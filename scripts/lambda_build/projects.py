@@ -1,32 +1,16 @@
-"""Path requirements: a project on this machine is source, built into a wheel by its backend."""
+"""Path requirements: a project on this machine is source, as the function's own files are."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import shutil
-import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambda_build.built_wheels import keep_wheel, kept_wheel
-from lambda_build.cache import sha256_of, temporary_folder
-from lambda_build.errors import ToolError, WheelError
-from lambda_build.function import DOCKER_WAYS
+from lambda_build.cache import sha256_of
 from lambda_build.source import read_project_source, tree_digest
-from lambda_build.source_distributions import BUILD_FILES, impure_reason, native_reason
-from lambda_build.uv import uv
-from lambda_build.wheel import Wheel, rank, read_wheel, verify_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from lambda_build.cache import Cache
-    from lambda_build.docker_builds import DockerBuilder
     from lambda_build.requirements import Project
     from lambda_build.source import SourceFile
-    from lambda_build.target import Target
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,103 +28,3 @@ def read_project(project: Project) -> ProjectTree:
         return ProjectTree(project=project, files=(), digest=sha256_of(project.path))
     files = read_project_source(project.path)
     return ProjectTree(project=project, files=files, digest=tree_digest(files))
-
-
-def project_wheel(
-    tree: ProjectTree,
-    target: Target,
-    cache: Cache,
-    index: Callable[[], Mapping[str, str]],
-    docker: DockerBuilder | None = None,
-) -> Wheel:
-    """Return the wheel of a path requirement, built once for each target and state of its files.
-
-    The backend runs in isolation, on a copy, so nothing is written into the project; `index` gives
-    the variables that tell uv where to find it. With `docker`, native code is compiled there.
-    Raises ToolError when the backend fails, WheelError when what it makes does not run on the
-    target.
-    """
-    if tree.project.path.is_file():
-        wheel = tree.project.path
-        return _checked(read_wheel(wheel, wheel.name, tree.digest), target)
-    # One with native code is another wheel for another Python or machine.
-    built_from = f"{tree.digest}\0{target}\0{target.glibc}"
-    digest = hashlib.sha256(built_from.encode()).hexdigest()
-    kept = kept_wheel(digest, cache)
-    if kept is not None and (docker is None or impure_reason(kept) is None):
-        return _fitting(kept, target)
-    if docker is not None and (kept := docker.kept(tree.digest)) is not None:
-        return kept
-    texts = {file.path: _text(file) for file in tree.files if file.path in BUILD_FILES}
-    if docker is not None and native_reason(texts) is not None:
-        return _compiled(tree, texts, docker)
-    with temporary_folder() as folder:
-        built = _build(tree, folder, index())
-        if docker is not None and impure_reason(read_wheel(built, built.name, digest)) is not None:
-            return _compiled(tree, texts, docker)
-        # Before it is kept: what a backend makes may be broken as well.
-        _checked(read_wheel(built, built.name, digest), target)
-        return keep_wheel(built, digest, cache)
-
-
-def _compiled(tree: ProjectTree, texts: Mapping[str, str], docker: DockerBuilder) -> Wheel:
-    from lambda_build.docker_builds import NativeSource  # noqa: PLC0415 - few builds need Docker
-
-    return docker.wheel(
-        NativeSource(
-            what=str(tree.project.path),
-            filename=f"{tree.project.path.name}.tar",
-            digest=tree.digest,
-            texts=texts,
-            read=lambda: _packed(tree),
-        )
-    )
-
-
-def _packed(tree: ProjectTree) -> bytes:
-    """Return the project's files as an archive with one folder in it."""
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as tar:
-        for file in tree.files:
-            entry = tarfile.TarInfo(f"{tree.project.path.name}/{file.path}")
-            entry.mode = 0o755 if file.executable else 0o644
-            content = file.file.read_bytes()
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return data.getvalue()
-
-
-def _text(file: SourceFile) -> str:
-    return file.file.read_text("utf-8", errors="replace")
-
-
-def _build(tree: ProjectTree, folder: Path, index: Mapping[str, str]) -> Path:
-    copy = folder / "source" / tree.project.path.name
-    for file in tree.files:
-        place = copy / file.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.file, place)
-        place.chmod(0o755 if file.executable else 0o644)
-    result = uv("build", "--wheel", "--out-dir", folder / "out", copy, environment=index)
-    wheels = sorted((folder / "out").glob("*.whl"))
-    if result.returncode or not wheels:
-        raise ToolError(
-            f"{tree.project.line}\n{tree.project.path} cannot be built into a wheel:\n"
-            f"{result.stderr.strip()}"
-        )
-    return wheels[0]
-
-
-def _checked(wheel: Wheel, target: Target) -> Wheel:
-    verify_wheel(wheel)
-    return _fitting(wheel, target)
-
-
-def _fitting(wheel: Wheel, target: Target) -> Wheel:
-    if rank(wheel.filename, target) is None:
-        raise WheelError(
-            f"{wheel.filename} does not run on {target} (glibc {target.glibc}).\n"
-            "A path requirement with native code has to be built where the target runs. Name the "
-            f"wheel instead of the folder, or have it compiled in Docker:\n{DOCKER_WAYS}"
-        )
-    return wheel
