@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 _PROJECT = "pyproject.toml"
 _UV_LOCK = "uv.lock"
 _PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")  # PEP 751, "File Name"
-_OTHERS = (_UV_LOCK, "pylock.toml", _PROJECT)  # locks first: they say more
+_PYLOCK_NAME = "pylock.toml"
+_OTHERS = (_UV_LOCK, _PYLOCK_NAME, _PROJECT)  # locks first: they say more
+# As pip names a part of a project: `.[extra]`, `--group pyproject.toml:group`.
+_PART = re.compile(r"(?:pyproject\.toml|uv\.lock)(?:\[(?P<extras>[^]]+)\]|:(?P<group>.+))")
 
 
 def read_asked(
@@ -58,6 +62,8 @@ def read_asked(
 
 
 def _missing(file: Path) -> str:
+    if part := _PART.fullmatch(file.name):
+        return _part_of_project(file, part)
     said = f"{file} does not exist.\n"
     others = [file.with_name(name) for name in _OTHERS if file.with_name(name).is_file()]
     if others:
@@ -71,6 +77,24 @@ def _missing(file: Path) -> str:
     return (
         f"{said}Make it (it may be empty), or say that the function has no requirements:\n"
         '    requirements = ""  in Terraform,  --no-requirements  on the command line'
+    )
+
+
+def _part_of_project(file: Path, part: re.Match[str]) -> str:
+    """Return why extras and groups are not had like that, and how they are."""
+    kind, names = ("extra", part["extras"]) if part["extras"] else ("group", part["group"])
+    chosen = [word for name in names.split(",") for word in (f"--{kind}", name.strip())]
+    words = ["uv", "export", "--quiet", "--project", os.fspath(file.parent), "--no-emit-project"]
+    words += [
+        "--no-default-groups",
+        *chosen,
+        "--output-file",
+        os.fspath(file.parent / _PYLOCK_NAME),
+    ]
+    return (
+        f"{file}: {kind}s are not asked for by a file's name.\n"
+        f"Let uv write down what they come to, and name that, {_PYLOCK_NAME}:\n"
+        f"    {shlex.join(words)}"
     )
 
 

@@ -333,3 +333,34 @@ def test_function_json_names_the_file(tmp_path: Path, three_wheels: Path) -> Non
     for name, expected in (("pyproject.toml", tmp_path / "src/pyproject.toml"), ("", None)):
         write_tree(tmp_path / "src", {"function.json": f'{{"requirements": "{name}"}}'})
         assert read_function(tmp_path / "src").requirements == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "words"),
+    [
+        ("pyproject.toml[more]", "extra", ("--extra", "more")),
+        ("uv.lock[more]", "extra", ("--extra", "more")),
+        ("pyproject.toml:dev", "group", ("--group", "dev")),
+    ],
+)
+def test_extras_and_groups_are_had_by_a_lock_that_uv_exports(
+    tmp_path: Path,
+    three_wheels: Path,
+    cache: Cache,
+    asked: str,
+    said: str,
+    words: tuple[str, ...],
+) -> None:
+    function = function_of(tmp_path / "src", "pyproject.toml", ASKED)
+    folder = function.source
+    with pytest.raises(
+        RequirementsError, match=f"{said}s are not asked for by a file's name"
+    ) as no:
+        package(replace(function, requirements=folder / asked), tmp_path / "a.zip", cache)
+    command = str(no.value).splitlines()[-1].split()
+    assert command[:2] == ["uv", "export"]
+    assert " ".join(words) in " ".join(command)
+    subprocess.run([find_uv_bin(), *command[1:]], check=True, stdout=subprocess.DEVNULL)
+    exported = replace(function, requirements=folder / "pylock.toml")
+    built = package(exported, tmp_path / "a.zip", cache)
+    assert dict(built.packages) == {**VERSIONS, "dev": "1.0"}
