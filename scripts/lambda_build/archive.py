@@ -24,7 +24,7 @@ from lambda_build.layout import InFile, InZip, changed_meanwhile, read_content
 from lambda_build.zip_member import LOCAL, compressed_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -48,20 +48,6 @@ _LOCATOR_64 = struct.Struct("<4sIQI")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Written:
-    """What the central directory says of a member."""
-
-    name: bytes
-    flags: int
-    method: int
-    crc: int
-    compressed: int
-    size: int
-    mode: int
-    offset: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Archive:
     """What was written."""
 
@@ -77,39 +63,44 @@ def write_archive(layout: Layout, output: BinaryIO, *, smallest: bool = False) -
     """
     if smallest:
         return _write_smallest(layout, output)
-    written = []
     with ExitStack() as stack:
         sink = stack.enter_context(_Sink(output))
         opened: dict[Path, int] = {}
         for member in layout.members:
-            if isinstance(member.content, InZip) and member.content.file not in opened:
-                file = stack.enter_context(member.content.file.open("rb"))
-                opened[member.content.file] = file.fileno()
-            written.append(_write_member(member, sink, opened))
-        _write_directory(written, sink)
+            content = member.content
+            if isinstance(content, InZip) and content.info.compress_type in {_STORED, _DEFLATED}:
+                if content.file not in opened:
+                    file = stack.enter_context(content.file.open("rb"))
+                    opened[content.file] = file.fileno()
+                _copy(member, content, opened[content.file], sink)
+            else:
+                _compress(member, sink)
+        sink.finish()
     return Archive(sha256=sink.sha256, compressor=COMPRESSOR)
 
 
 def _write_smallest(layout: Layout, output: BinaryIO) -> Archive:
     from lambda_build import smallest  # noqa: PLC0415 - its library is needed by nothing else
 
-    written = []
     with _Sink(output) as sink:
         members = zip(layout.members, smallest.compressed(layout.members), strict=True)
         for member, small in members:
-            said = _said(member, sink, small.method, small.crc, len(small.data))
-            _write(said, [small.data], sink)
-            written.append(said)
-        _write_directory(written, sink)
+            sink.begin(member, small.method, small.crc, len(small.data))
+            sink.write(small.data)
+        sink.finish()
     return Archive(sha256=sink.sha256, compressor=smallest.COMPRESSOR)
 
 
 class _Sink:
-    """Gathers small writes into large ones, and hashes them in a thread while others are made."""
+    """A ZIP that is written from its first byte to its last.
+
+    Small writes are gathered into large ones, and hashed in a thread while others are made.
+    """
 
     def __init__(self, output: BinaryIO) -> None:
-        self.position = 0
         self._output = output
+        self._position = 0
+        self._directory: list[bytes] = []
         self._pieces: list[bytes] = []
         self._gathered = 0
         self._digest = hashlib.sha256()
@@ -130,9 +121,43 @@ class _Sink:
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
+    def begin(self, member: Member, method: int, crc: int, compressed: int) -> None:
+        """Write what stands before a member's compressed bytes, which `write` is given next."""
+        name = member.path.encode()
+        common = (
+            *(_VERSION, 0 if member.path.isascii() else _UTF8, method, 0, _DATE),
+            *(crc, compressed, member.size, len(name)),
+        )
+        attributes = (stat.S_IFREG | member.mode) << 16
+        self._directory.append(
+            _CENTRAL.pack(
+                *(b"PK\1\2", _UNIX | _VERSION, *common),
+                *(0, 0, 0, 0, attributes, self._position),
+            )
+        )
+        self._directory.append(name)
+        self.write(LOCAL.pack(b"PK\3\4", *common, 0))
+        self.write(name)
+
+    def finish(self) -> None:
+        """Write the directory of all members."""
+        count, start = len(self._directory) // 2, self._position
+        self.write(b"".join(self._directory))
+        end = self._position
+        if count >= _MOST_MEMBERS:  # sizes never need ZIP64: Lambda takes 250 MB
+            self.write(
+                _END_64.pack(
+                    *(b"PK\6\6", _END_64.size - 12, _UNIX | 45, 45),
+                    *(0, 0, count, count, end - start, start),
+                )
+            )
+            self.write(_LOCATOR_64.pack(b"PK\6\7", 0, end, 1))
+        shown = min(count, _MOST_MEMBERS)
+        self.write(_END.pack(b"PK\5\6", 0, 0, shown, shown, end - start, start, 0))
+
     def write(self, data: bytes) -> None:
         self._pieces.append(data)
-        self.position += len(data)
+        self._position += len(data)
         self._gathered += len(data)
         if self._gathered >= _CHUNK:
             self._flush()
@@ -147,49 +172,23 @@ class _Sink:
         self._output.write(data)
 
 
-def _write_member(member: Member, sink: _Sink, opened: dict[Path, int]) -> _Written:
-    content = member.content
-    with ExitStack() as stack:
-        pieces: Iterable[bytes]
-        if isinstance(content, InZip) and content.info.compress_type in {_STORED, _DEFLATED}:
-            pieces = _copied(content, opened[content.file])
-            method, crc = content.info.compress_type, content.info.CRC
-            compressed = content.info.compress_size
-        else:
-            spool = stack.enter_context(SpooledTemporaryFile(_SPOOLED))
-            method, crc = _DEFLATED, _deflate(member, spool)
-            compressed = spool.tell()
-            spool.seek(0)
-            pieces = iter(lambda: spool.read(_CHUNK), b"")
-        written = _said(member, sink, method, crc, compressed)
-        _write(written, pieces, sink)
-    return written
-
-
-def _said(member: Member, sink: _Sink, method: int, crc: int, compressed: int) -> _Written:
-    return _Written(
-        name=member.path.encode(),
-        flags=0 if member.path.isascii() else _UTF8,
-        method=method,
-        crc=crc,
-        compressed=compressed,
-        size=member.size,
-        mode=stat.S_IFREG | member.mode,
-        offset=sink.position,
-    )
-
-
-def _write(written: _Written, pieces: Iterable[bytes], sink: _Sink) -> None:
-    sink.write(LOCAL.pack(b"PK\3\4", *_common(written), 0) + written.name)
-    for piece in pieces:
-        sink.write(piece)
-
-
-def _copied(content: InZip, file: int) -> Iterator[bytes]:
+def _copy(member: Member, content: InZip, file: int, sink: _Sink) -> None:
+    info = content.info
+    sink.begin(member, info.compress_type, info.CRC, info.compress_size)
     try:
-        yield from compressed_pieces(content.info, file)
+        for piece in compressed_pieces(info, file):
+            sink.write(piece)
     except BadZipFile as error:
         raise WheelError(f"{content.file} is broken: {error}") from error
+
+
+def _compress(member: Member, sink: _Sink) -> None:
+    with SpooledTemporaryFile(_SPOOLED) as spool:
+        crc = _deflate(member, spool)
+        sink.begin(member, _DEFLATED, crc, spool.tell())
+        spool.seek(0)
+        while piece := spool.read(_CHUNK):
+            sink.write(piece)
 
 
 def _deflate(member: Member, output: IO[bytes]) -> int:
@@ -217,36 +216,3 @@ def _pieces(member: Member) -> Iterator[bytes]:
                 yield piece
     else:
         yield read_content(member.content)
-
-
-def _common(written: _Written) -> tuple[int, ...]:
-    """Return the fields that a local and a central header share, from version to name length."""
-    return (
-        *(_VERSION, written.flags, written.method, 0, _DATE),
-        *(written.crc, written.compressed, written.size, len(written.name)),
-    )
-
-
-def _write_directory(written: list[_Written], sink: _Sink) -> None:
-    start = sink.position
-    for member in written:
-        attributes = member.mode << 16
-        sink.write(
-            _CENTRAL.pack(
-                *(b"PK\1\2", _UNIX | _VERSION, *_common(member)),
-                *(0, 0, 0, 0, attributes, member.offset),
-            )
-            + member.name
-        )
-    end = sink.position
-    count = len(written)
-    if count >= _MOST_MEMBERS:  # sizes never need ZIP64: Lambda takes 250 MB
-        sink.write(
-            _END_64.pack(
-                *(b"PK\6\6", _END_64.size - 12, _UNIX | 45, 45),
-                *(0, 0, count, count, end - start, start),
-            )
-        )
-        sink.write(_LOCATOR_64.pack(b"PK\6\7", 0, end, 1))
-    shown = min(count, _MOST_MEMBERS)
-    sink.write(_END.pack(b"PK\5\6", 0, 0, shown, shown, end - start, start, 0))
