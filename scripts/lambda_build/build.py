@@ -9,12 +9,20 @@ Both are made from the same layout. What the inputs' digest names is never built
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lambda_build.cache import locked, sha256_of, sweep, written_aside
-from lambda_build.folders import drop_old, folder_path, kept_folder, write_folder
+from lambda_build.cache import (
+    has_sha256,
+    keep_facts,
+    kept_facts,
+    locked,
+    sweep,
+    written_aside,
+)
+from lambda_build.errors import OutputError
 from lambda_build.inputs import Inputs, read_inputs
 from lambda_build.manifest import read_manifest, write_manifest
 
@@ -55,8 +63,10 @@ def package(function: Function, output: Path, cache: Cache, *, smallest: bool = 
     with locked(lock):
         manifest_path = _swept(output)
         inputs = read_inputs(function, cache, outputs=(output, manifest_path, lock))
-        kept = _kept_archive(inputs, output, smallest=smallest)
-        return kept or _archived(inputs, output, *_assembled(inputs, cache), smallest=smallest)
+        kept = _kept_archive(inputs, output, cache, smallest=smallest)
+        if kept is not None:
+            return kept
+        return _archived(inputs, output, cache, *_assembled(inputs, cache), smallest=smallest)
 
 
 def stage_package(
@@ -69,6 +79,8 @@ def stage_package(
     `archive_above_bytes` unzipped becomes a ZIP where archive_file would write it as well,
     `output_dir/NAME_function.zip`; nothing is staged then.
     """
+    from lambda_build.folders import drop_old  # noqa: PLC0415 - `package` needs none of it
+
     parent = output_dir / "staged" / function.name
     archive = output_dir / f"{function.name}_function.zip"
     lock = output_dir / f".{archive.name}.lock"
@@ -83,7 +95,7 @@ def stage_package(
         def is_archived(size: int) -> bool:
             return archive_above_bytes is not None and size > archive_above_bytes
 
-        kept = _kept_archive(inputs, archive)
+        kept = _kept_archive(inputs, archive, cache)
         if kept is not None and is_archived(kept.unzipped_bytes):
             return kept
         kept = _kept_folder(inputs, parent)
@@ -93,7 +105,7 @@ def stage_package(
         if is_archived(layout.size):
             if parent.is_dir():
                 drop_old(parent)
-            return _archived(inputs, archive, layout, facts)
+            return _archived(inputs, archive, cache, layout, facts)
         manifest_path.unlink(missing_ok=True)  # archive_file overwrites the ZIP that it is of
         return _staged(inputs, parent, layout, facts)
 
@@ -106,13 +118,17 @@ def _swept(output: Path) -> Path:
     return manifest_path
 
 
-def _kept_archive(inputs: Inputs, output: Path, *, smallest: bool = False) -> Artefact | None:
+def _kept_archive(
+    inputs: Inputs, output: Path, cache: Cache, *, smallest: bool = False
+) -> Artefact | None:
     kept = read_manifest(output.with_suffix(".manifest.json"))
     if kept is None or kept["digest"] != inputs.digest:
         return None
-    if not is_current(kept, inputs) or not _is_archive(output, kept):
+    if not is_current(kept, inputs) or "archive" not in kept:
         return None
     if kept["archive"]["smallest"] != smallest:
+        return None
+    if not _is_file(output, kept["archive"]["sha256"], cache):
         return None
     return _artefact(inputs, output, kept, built=False)
 
@@ -120,6 +136,7 @@ def _kept_archive(inputs: Inputs, output: Path, *, smallest: bool = False) -> Ar
 def _archived(
     inputs: Inputs,
     output: Path,
+    cache: Cache,
     layout: Layout,
     facts: dict[str, Any],
     *,
@@ -138,6 +155,7 @@ def _archived(
         "smallest": smallest,
     }
     write_manifest(output.with_suffix(".manifest.json"), **facts)
+    _remember(output, archive.sha256, cache)
     return _artefact(inputs, output, facts, built=True)
 
 
@@ -149,6 +167,8 @@ def _assembled(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
 
 
 def _kept_folder(inputs: Inputs, parent: Path) -> Artefact | None:
+    from lambda_build.folders import folder_path, kept_folder  # noqa: PLC0415 - as above
+
     kept = kept_folder(parent, inputs.digest)
     if kept is None or not is_current(kept, inputs):
         return None
@@ -157,6 +177,8 @@ def _kept_folder(inputs: Inputs, parent: Path) -> Artefact | None:
 
 def _staged(inputs: Inputs, parent: Path, layout: Layout, facts: dict[str, Any]) -> Artefact:
     """Write a layout into its folder, and its manifest beside it."""
+    from lambda_build.folders import write_folder  # noqa: PLC0415 - as above
+
     _log.info("%s: writing %s", inputs.function.name, parent)
     folder = write_folder(parent, inputs.digest, layout, facts)
     return _artefact(inputs, folder, facts, built=True)
@@ -177,10 +199,19 @@ def _can_compile_now(manifest: Mapping[str, Any], inputs: Inputs) -> bool:
     return find_compiler(inputs.function.target.python) is not None
 
 
-def _is_archive(output: Path, manifest: Mapping[str, Any]) -> bool:
-    with suppress(OSError, KeyError):
-        return bool(sha256_of(output) == manifest["archive"]["sha256"])
-    return False
+def _is_file(file: Path, sha256: str, cache: Cache) -> bool:
+    """Whether a file has a hash; it is read only where it is not known to have it."""
+    if kept_facts(cache.output(file), file, sha256) is not None:
+        return True
+    if not has_sha256(file, sha256):
+        return False
+    _remember(file, sha256, cache)
+    return True
+
+
+def _remember(file: Path, sha256: str, cache: Cache) -> None:
+    with suppress(OutputError):  # a cache that is read only costs time
+        keep_facts(cache.output(file), file, sha256, {"path": os.fspath(file.resolve())})
 
 
 def _artefact(inputs: Inputs, path: Path, facts: Mapping[str, Any], *, built: bool) -> Artefact:

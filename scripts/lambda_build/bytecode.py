@@ -15,17 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lambda_build.cache import Cache, keep_text, kept_text, sha256_of, written_aside
+from lambda_build.cache import Cache, keep_facts, kept_facts, sha256_of, written_aside
 from lambda_build.errors import ToolError
 from lambda_build.interpreters import find_version
 from lambda_build.layout import InFile, InZip, Member, changed_meanwhile
 from lambda_build.process import run
+from lambda_build.zip_member import info_of, info_row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _PROGRAM = Path(__file__).with_name("_compile_modules.py")
-_FORMAT = 1  # raised when the program changes what it writes
+_FORMAT = 2  # raised when the program changes what it writes, or what is kept of it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +62,7 @@ def compile_members(
     digest = _digest(modules, prefix)
     output = cache.bytecode(compiler.version, digest)
     report = output.with_suffix(".json")
-    said = _kept(output, report)
+    said = kept_facts(report, output)
     if said is None:
         with written_aside(output) as aside:
             said = json.loads(_compile(modules, compiler, prefix, aside))
@@ -69,27 +70,13 @@ def compile_members(
             for member in modules:
                 if member.path in said["changed"]:
                     raise changed_meanwhile(member)
-            said["zip"] = sha256_of(aside)
-        keep_text(report, json.dumps(said))
-    with zipfile.ZipFile(output) as archive:
-        compiled = tuple(
-            _member(output, info, said["sha256"][info.filename]) for info in archive.infolist()
-        )
+            sha256 = sha256_of(aside)
+            said["members"] = list(_rows(aside, said.pop("sha256")))
+        keep_facts(report, output, sha256, said)
     return Bytecode(
-        members=compiled, failed=tuple((path, reason) for path, reason in said["failed"])
+        members=tuple(_member(output, *row) for row in said["members"]),
+        failed=tuple((path, reason) for path, reason in said["failed"]),
     )
-
-
-def _kept(output: Path, report: Path) -> dict[str, Any] | None:
-    """Return what was said of bytecode that is still as it was written; else None."""
-    text = kept_text(report)
-    if text is None:
-        return None
-    said: dict[str, Any] = json.loads(text)
-    try:
-        return said if said["zip"] == sha256_of(output) else None
-    except OSError:
-        return None
 
 
 def _compile(modules: Sequence[Member], compiler: Compiler, prefix: str, output: Path) -> str:
@@ -130,7 +117,14 @@ def _digest(modules: Sequence[Member], prefix: str) -> str:
     return digest.hexdigest()
 
 
-def _member(file: Path, info: zipfile.ZipInfo, sha256: str) -> Member:
+def _rows(file: Path, sha256: Mapping[str, str]) -> Iterator[list[str | int]]:
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            yield [sha256[info.filename], *info_row(info)]
+
+
+def _member(file: Path, sha256: str, *row: Any) -> Member:
+    info = info_of(row)
     return Member(
         path=info.filename,
         executable=False,

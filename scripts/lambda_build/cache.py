@@ -5,17 +5,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import json
 import logging
 import os
-import secrets
 import shutil
-import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lambda_build.errors import OutputError
 
@@ -33,6 +32,10 @@ _ABANDONED_S = 24 * 3600
 _unfinished: set[Path] = set()
 _ending = threading.Event()
 _SETTLING_S = 0.02  # making a file takes a hundredth of that
+
+# A file system's clock ticks: two changes within a tick have one time, and the second may be
+# missed. Linux ticks every 10 ms at most; what ticks slower (NFS, FAT) has whole seconds.
+_TICK_NS = 40_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +78,15 @@ class Cache:
         """Return where the source distribution with that hash belongs."""
         return self.root / "sources" / sha256
 
+    def members(self, sha256: str) -> Path:
+        """Return where it belongs what the wheel with that hash holds."""
+        return self.root / "members" / f"{sha256}.json"
+
+    def output(self, path: Path) -> Path:
+        """Return where it belongs what is known of an artefact, which is not in the cache."""
+        named = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
+        return self.root / "outputs" / f"{named}.json"
+
     def resolution(self, digest: str) -> Path:
         """Return where the resolution of requirements with that digest belongs."""
         return self.root / "resolutions" / f"{digest}.lock"
@@ -112,6 +124,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     try:
         yield aside
         aside.chmod(0o644)
+        _settle(aside)
         aside.replace(path)
     except OSError as error:
         raise OutputError(_cannot_write(path, error)) from error
@@ -133,6 +146,54 @@ def kept_text(path: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     return text if checksum == _checksum(text) else None
+
+
+def keep_facts(place: Path, file: Path, sha256: str, facts: Any) -> None:
+    """Write facts about a file with that hash, in JSON's types, for `kept_facts`."""
+    keep_text(place, json.dumps({"sha256": sha256, "seen": _seen(file), "facts": facts}))
+
+
+def kept_facts(place: Path, file: Path, sha256: str | None = None) -> Any:
+    """Return the facts about a file; None when there are none, or it does not have that hash.
+
+    Without a hash it has to be the one that it had then. A file that looks as it did is not read;
+    one that does not is hashed.
+    """
+    text = kept_text(place)
+    said = None if text is None else json.loads(text)
+    if said is None or said["sha256"] != (sha256 or said["sha256"]):
+        return None
+    seen = _seen(file)
+    if seen is None or seen != said["seen"]:
+        if not has_sha256(file, said["sha256"]):
+            return None
+        if seen is not None:
+            with suppress(OutputError):  # a cache that is read only costs time
+                keep_facts(place, file, said["sha256"], said["facts"])
+    return said["facts"]
+
+
+def _seen(file: Path) -> list[int] | None:
+    """Return what changes whenever somebody writes to a file; None where that is not sure.
+
+    Its size, times and inode number. Whoever writes sets both times to now, so to a time of
+    modification that is later than the one here: as long as that is older than the time of change,
+    by more than a tick. `written_aside` sees to it. (Git's documentation, "racy-git", has the same
+    question.)
+    """
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    if status.st_mtime_ns > status.st_ctime_ns - _TICK_NS // 2:
+        return None
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+
+def _settle(file: Path) -> None:
+    """Give a file a time of modification that nobody who writes to it later can give it."""
+    now = time.time_ns()
+    os.utime(file, ns=(now, now - _TICK_NS))
 
 
 def _checksum(text: str) -> str:
@@ -180,6 +241,8 @@ def sweep(folder: Path, of: Path | None = None, *, older_than_s: float = 0) -> N
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Give a folder that is gone when the block ends, and when the process is told to end."""
+    import tempfile  # noqa: PLC0415 - slow to import
+
     folder = _begun(Path(tempfile.gettempdir(), "lambda-build"))
     folder.mkdir(0o700)
     try:
@@ -209,7 +272,7 @@ def _begun(path: Path) -> Path:
     """Return the name of an unfinished file beside `path`, known before the file is there."""
     if _ending.is_set():
         threading.Event().wait()  # until the process has ended
-    aside = path.with_name(f"{_prefix(path)}{secrets.token_hex(6)}{_ASIDE}")
+    aside = path.with_name(f"{_prefix(path)}{os.urandom(6).hex()}{_ASIDE}")
     _unfinished.add(aside)
     return aside
 
@@ -273,6 +336,14 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def has_sha256(path: Path, sha256: str) -> bool:
+    """Whether there is a file with that hash; it is read."""
+    try:
+        return sha256_of(path) == sha256
+    except OSError:
+        return False
 
 
 def _cannot_write(path: Path, error: OSError) -> str:

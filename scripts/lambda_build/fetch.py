@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from lambda_build.cache import sha256_of, written_aside
-from lambda_build.errors import FetchError, HashMismatchError, WheelError
+from lambda_build.cache import has_sha256, keep_facts, kept_facts, sha256_of, written_aside
+from lambda_build.errors import FetchError, HashMismatchError, OutputError, WheelError
 from lambda_build.indexes import Connection, read_connection
 from lambda_build.process import at_once
-from lambda_build.wheel import Wheel, rank, read_wheel, verify_wheel
+from lambda_build.wheel import (
+    Wheel,
+    rank,
+    read_wheel,
+    verify_wheel,
+    wheel_facts,
+    wheel_of_facts,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -48,8 +56,12 @@ def fetch(
                 f"{pin.filename} does not run on {target} (glibc {target.glibc}).\n"
                 "Make the lock again:\n    make lock"
             )
-    missing = [pin for pin in pins if not _is_whole(_place(pin, cache), pin)]
+    wheels = {pin: wheel for pin in pins if (wheel := _kept(pin, cache)) is not None}
+    missing = [
+        pin for pin in pins if pin not in wheels and not has_sha256(_place(pin, cache), pin.sha256)
+    ]
     if missing:
+        cache.sweep()
         locations = locate(missing)
         with http_client() as client:
             at_once(
@@ -58,9 +70,7 @@ def fetch(
                 most=_AT_ONCE,
             )
     return tuple(
-        read_wheel(_place(pin, cache), pin.filename, pin.sha256)
-        if pin.is_wheel
-        else build(pin, _place(pin, cache))
+        wheels.get(pin) or (_read(pin, cache) if pin.is_wheel else build(pin, _place(pin, cache)))
         for pin in pins
     )
 
@@ -69,12 +79,21 @@ def _place(pin: Pin, cache: Cache) -> Path:
     return cache.wheel(pin.sha256) if pin.is_wheel else cache.source_distribution(pin.sha256)
 
 
-def _is_whole(file: Path, pin: Pin) -> bool:
-    # Read each time (0.05 s for 15 MB): a truncated or changed file in a cache is fetched again.
-    try:
-        return sha256_of(file) == pin.sha256
-    except OSError:
-        return False
+def _kept(pin: Pin, cache: Cache) -> Wheel | None:
+    """Return a wheel that was read before, and is as it was; None for any other."""
+    if not pin.is_wheel:
+        return None
+    file = _place(pin, cache)
+    facts = kept_facts(cache.members(pin.sha256), file, pin.sha256)
+    return None if facts is None else wheel_of_facts(facts, file, pin.filename, pin.sha256)
+
+
+def _read(pin: Pin, cache: Cache) -> Wheel:
+    file = _place(pin, cache)
+    wheel = read_wheel(file, pin.filename, pin.sha256)
+    with suppress(OutputError):  # a cache that is read only costs time
+        keep_facts(cache.members(pin.sha256), file, pin.sha256, wheel_facts(wheel))
+    return wheel
 
 
 def http_client() -> httpx.Client:

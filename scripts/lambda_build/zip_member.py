@@ -9,17 +9,34 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from typing import TYPE_CHECKING
-from zipfile import ZIP_STORED, BadZipFile
+from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_STORED, BadZipFile, ZipInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from zipfile import ZipInfo
+    from collections.abc import Iterator, Sequence
 
 LOCAL = struct.Struct("<4s5H3I2H")
 """A member's local header, up to its name (PKWARE's APPNOTE.TXT 6.3.10, 4.3.7)."""
 
 _CHUNK = 1 << 20
+_EXTRA = 64  # bytes that a local header's extra field seldom has: then one read brings the member
+
+
+def info_row(info: ZipInfo) -> list[str | int]:
+    """Return what JSON can hold of a ZIP's member, for `info_of`."""
+    return [
+        *(info.filename, info.header_offset, info.flag_bits, info.compress_type),
+        *(info.CRC, info.compress_size, info.file_size),
+    ]
+
+
+def info_of(row: Sequence[Any]) -> ZipInfo:
+    """Return a member to be read, without its time and attributes, from what `info_row` gave."""
+    name, info = row[0], ZipInfo(row[0])
+    info.filename = info.orig_filename = name
+    info.header_offset, info.flag_bits, info.compress_type = row[1:4]
+    info.CRC, info.compress_size, info.file_size = row[4:]
+    return info
 
 
 def compressed_pieces(info: ZipInfo, file: int) -> Iterator[bytes]:
@@ -27,12 +44,18 @@ def compressed_pieces(info: ZipInfo, file: int) -> Iterator[bytes]:
 
     Where they start is said by the member's own local header. Raises BadZipFile.
     """
-    header = os.pread(file, LOCAL.size, info.header_offset)
-    if len(header) < LOCAL.size or header[:4] != b"PK\3\4":
+    header = LOCAL.size + len(info.orig_filename.encode()) + _EXTRA
+    first = os.pread(file, min(header + info.compress_size, _CHUNK), info.header_offset)
+    if len(first) < LOCAL.size or first[:4] != b"PK\3\4":
         raise BadZipFile(f"{info.filename} is not where it says")
-    name_length, extra_length = LOCAL.unpack(header)[-2:]
-    start = info.header_offset + LOCAL.size + name_length + extra_length
+    name_length, extra_length = LOCAL.unpack_from(first)[-2:]
+    skipped = LOCAL.size + name_length + extra_length
+    start = info.header_offset + skipped
     end = start + info.compress_size
+    if skipped < len(first):
+        piece = first[skipped : skipped + info.compress_size]
+        yield piece
+        start += len(piece)
     while start < end:
         piece = os.pread(file, min(end - start, _CHUNK), start)
         if not piece:

@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ from build.tiny import until, write_tree
 from lambda_build.cache import (
     Cache,
     directory_written_aside,
+    keep_facts,
+    kept_facts,
     locked,
     remove_unfinished,
+    sha256_of,
     sweep,
     written_aside,
 )
@@ -75,6 +79,62 @@ def test_of_two_who_make_one_folder_the_first_ones_stays(tmp_path: Path) -> None
         write_tree(tmp_path / "made", {"file": "first"})
     assert (tmp_path / "made/file").read_text() == "first"
     assert list(tmp_path.iterdir()) == [tmp_path / "made"]
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> Path:
+    """A file as the build writes them, with facts about it beside it."""
+    file = tmp_path / "file"
+    with written_aside(file) as aside:
+        aside.write_text("old")
+    keep_facts(tmp_path / "facts", file, sha256_of(file), ["a fact"])
+    return file
+
+
+def test_facts_about_a_file_are_kept_and_the_file_is_not_read_again(known: Path) -> None:
+    facts, sha256 = known.with_name("facts"), sha256_of(known)
+    assert kept_facts(facts, known, sha256) == ["a fact"]
+    assert kept_facts(facts, known) == ["a fact"]
+    # A hash that the file does not have: who read the file would see it.
+    keep_facts(facts, known, "not its hash", ["another"])
+    assert kept_facts(facts, known, "not its hash") == ["another"]
+    assert kept_facts(facts, known, sha256) is None
+
+
+@pytest.mark.parametrize("text", ["new", "longer"])
+@pytest.mark.parametrize("hides", [False, True])
+def test_facts_about_a_file_that_somebody_wrote_to_are_not_given(
+    known: Path, text: str, *, hides: bool
+) -> None:
+    before = known.stat()
+    time.sleep(0.02)  # a tick of the file system's clock
+    known.write_text(text)
+    if hides:
+        os.utime(known, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert kept_facts(known.with_name("facts"), known) is None
+
+
+def test_facts_are_given_again_for_a_file_with_other_times_and_the_same_bytes(known: Path) -> None:
+    facts = known.with_name("facts")
+    kept = facts.read_bytes()
+    os.utime(known, (0, 0))
+    assert kept_facts(facts, known) == ["a fact"]
+    assert facts.read_bytes() != kept  # with the new times, so that it is hashed once only
+    known.unlink()
+    assert kept_facts(facts, known) is None
+
+
+def test_a_file_whose_times_would_not_tell_is_hashed_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old")  # its two times are one: who writes within the same tick leaves no trace
+    keep_facts(tmp_path / "facts", file, "not its hash", ["a fact"])
+    assert kept_facts(tmp_path / "facts", file) is None
+
+
+def test_facts_that_were_edited_are_none(known: Path) -> None:
+    facts = known.with_name("facts")
+    facts.write_text(facts.read_text().replace("a fact", "a lie"))
+    assert kept_facts(facts, known) is None
 
 
 def test_what_is_being_written_is_removed_when_the_process_has_to_end(tmp_path: Path) -> None:

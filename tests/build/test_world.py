@@ -187,7 +187,10 @@ def test_whatever_is_changed_in_the_cache_the_package_is_right(
     good, manifest = sha256_of(output), (tmp_path / "x.manifest.json").read_bytes()
     files = sorted(path for path in cache.root.rglob("*") if path.is_file())
     kinds = {path.relative_to(cache.root).parts[0] for path in files}
-    assert kinds == {"wheels", "bytecode", "projects", "resolutions", "native", "imports"}
+    assert kinds == {
+        *("wheels", "members", "bytecode", "projects", "resolutions", "native", "imports"),
+        "outputs",
+    }
     for path in files:
         before = path.read_bytes()
         path.write_bytes(HARMS[harm](before))
