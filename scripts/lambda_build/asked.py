@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import tomllib
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import InvalidMarker, Marker
@@ -23,10 +22,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from lambda_build.errors import LockError, RequirementsError
-from lambda_build.lock import disagreements
+from lambda_build.lock import Resolution, disagreements
 from lambda_build.requirements import Requirements, read_lines, read_requirements
-from lambda_build.resolve import Resolution, choose
-from lambda_build.uv import uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -154,6 +151,8 @@ def _read_lock(file: Path, target: Target, *, compiled: bool) -> tuple[Requireme
     here = list(_here(packages))
     roots = _roots(file, packages)
     requirements = read_lines(file, [*here, *roots])
+    from lambda_build.resolve import choose  # noqa: PLC0415 - as below
+
     resolution = choose(packages, requirements, target, compiled=compiled)
     reasons = "; ".join(disagreements(resolution.lock, requirements, target))
     if reasons:
@@ -196,6 +195,10 @@ def _exported(file: Path) -> dict[str, Any]:
     """Return uv's lock as a pylock (PEP 751), after uv has checked that it is up to date."""
     if not file.with_name(_PROJECT).is_file():
         raise RequirementsError(f"{file} is uv's lock of a {_PROJECT} beside it, which is missing")
+    import tomllib  # noqa: PLC0415 - most functions ask in a requirements.txt, and it is slow
+
+    from lambda_build.uv import uv  # noqa: PLC0415 - as above
+
     quiet = {"UV_PYTHON_DOWNLOADS": "never"}
     for network in (["--offline"], []):  # only where the project's own metadata has to be built
         checked = uv(*("lock", "--check", "--quiet", *network), cwd=file.parent, environment=quiet)
@@ -298,6 +301,8 @@ def _texts(table: Mapping[str, Any], key: str, file: Path) -> Sequence[str]:
 
 
 def _toml(file: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - as above
+
     try:
         return tomllib.loads(file.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:

@@ -14,8 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lambda_build.cache import directory_written_aside, sweep
-from lambda_build.manifest import read_manifest, staged_tree, write_manifest
-from lambda_build.stage import StagedTree, is_intact, stage
+from lambda_build.manifest import read_manifest, write_manifest
+from lambda_build.stage import StagedFile, StagedTree, is_intact, stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,6 +75,17 @@ def drop_old(parent: Path) -> None:
     for path in _leftovers(parent, named):
         shutil.rmtree(path, ignore_errors=True)
     sweep(parent)
+
+
+def staged_tree(manifest: dict[str, Any], folder: Path) -> StagedTree:
+    """Return what a manifest says of a staged folder."""
+    files = {
+        file["path"]: StagedFile(
+            sha256=file["sha256"], size=file["size"], mode=int(file["mode"], 8)
+        )
+        for file in manifest["files"]
+    }
+    return StagedTree(folder=folder, files=files)
 
 
 def _manifest_path(folder: Path) -> Path:

@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING
 
 from lambda_build.asked import read_asked
 from lambda_build.cache import Cache, keep_text, kept_text
-from lambda_build.lock import Lock, check_lock, lock_command, lock_path, parse_lock, read_lock
+from lambda_build.lock import (
+    Lock,
+    Resolution,
+    check_lock,
+    lock_command,
+    lock_path,
+    parse_lock,
+    read_lock,
+)
 from lambda_build.projects import ProjectTree, read_project
-from lambda_build.resolve import Resolution, resolve
 from lambda_build.source import SourceFile, read_function_source, tree_digest
 
 if TYPE_CHECKING:
@@ -130,6 +137,8 @@ def _locked_or_resolved(
     if text is not None:
         return Resolution(lock=parse_lock(text, place), locations={}), (warning,)
     _log.info("%s: resolving %s for %s", function.name, requirements.file, function.target)
+    from lambda_build.resolve import resolve  # noqa: PLC0415 - slow to import, and not with a lock
+
     resolution = resolve(requirements, function.target, compiled=compiled)
     keep_text(place, resolution.lock.text)
     return resolution, (warning,)

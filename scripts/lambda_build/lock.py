@@ -27,7 +27,7 @@ from lambda_build.errors import LockError
 from lambda_build.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lambda_build.requirements import Requirements
 
@@ -88,6 +88,14 @@ class Lock:
     def digest(self) -> str:
         """`sha256:` and the digest of the lock file's bytes, as `sha256sum` prints it."""
         return f"sha256:{hashlib.sha256(self.text.encode()).hexdigest()}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolution:
+    """A lock, and where its wheels are to be had: an address or a path for each hash."""
+
+    lock: Lock
+    locations: Mapping[str, str]
 
 
 def lock_path(requirements: Path, target: Target) -> Path:

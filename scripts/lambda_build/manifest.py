@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from lambda_build.cache import written_aside
-from lambda_build.stage import StagedFile, StagedTree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,17 +36,6 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         return None
     is_known = isinstance(manifest, dict) and manifest.get("format") == _FORMAT
     return manifest if is_known and manifest.keys() >= _NEEDED else None
-
-
-def staged_tree(manifest: dict[str, Any], folder: Path) -> StagedTree:
-    """Return what a manifest says of a staged folder."""
-    files = {
-        file["path"]: StagedFile(
-            sha256=file["sha256"], size=file["size"], mode=int(file["mode"], 8)
-        )
-        for file in manifest["files"]
-    }
-    return StagedTree(folder=folder, files=files)
 
 
 def file_rows(layout: Layout) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shlex
-import tomllib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -154,6 +153,8 @@ class Project:
         """The digest of what the project asks for; the lock has to answer that, too."""
         if self.path.is_file():
             return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        import tomllib  # noqa: PLC0415 - slow, and needed for paths only
+
         try:
             project = tomllib.loads((self.path / "pyproject.toml").read_text("utf-8"))["project"]
         except (OSError, KeyError, ValueError):

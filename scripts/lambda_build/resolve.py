@@ -24,7 +24,7 @@ from lambda_build.errors import (
 )
 from lambda_build.function import DOCKER_WAYS
 from lambda_build.indexes import read_indexes
-from lambda_build.lock import Lock, Pin
+from lambda_build.lock import Lock, Pin, Resolution
 from lambda_build.uv import uv
 from lambda_build.wheel import rank
 
@@ -42,14 +42,6 @@ _SELECTED = re.compile(r"Selecting: ([\w.-]+)")
 _PINNED = re.compile(r"[A-Za-z0-9._-]+==")
 
 _COPIES = re.compile(r"[^\s`'\"]*/lambda-build-[^/\s]+/")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resolution:
-    """A lock, and where its wheels are to be had: an address or a path for each hash."""
-
-    lock: Lock
-    locations: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

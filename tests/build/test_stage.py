@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from build.tiny import make_wheel, tree_of, write_tree
+from lambda_build.folders import staged_tree
 from lambda_build.layout import Layout, lay_out, source_members, wheel_members
-from lambda_build.manifest import file_rows, staged_tree
+from lambda_build.manifest import file_rows
 from lambda_build.source import read_function_source
 from lambda_build.stage import StagedTree, is_intact, stage
 from lambda_build.wheel import read_wheel
