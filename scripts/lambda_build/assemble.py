@@ -6,27 +6,25 @@ import hashlib
 import json
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from packaging.requirements import Requirement
 
-from lambda_build.bytecode import Compiler, compile_members, find_compiler
+from lambda_build.bytecode import Bytecode, Compiler, compile_members, find_compiler
 from lambda_build.checks import check
 from lambda_build.checks.findings import refuse
 from lambda_build.checks.imports import reached_modules
 from lambda_build.errors import SourceError
 from lambda_build.fetch import fetch
-from lambda_build.indexes import uv_environment
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
 from lambda_build.manifest import RECORD_FILE, file_rows, sbom
 from lambda_build.process import at_once
-from lambda_build.project_wheels import project_wheel
 from lambda_build.provided import LAYER, Division, divide
-from lambda_build.resolve import locate
-from lambda_build.source_distributions import build_requirements, wheel_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from lambda_build.cache import Cache
@@ -43,15 +41,26 @@ _log = logging.getLogger(__name__)
 # scikit-learn with numpy and scipy.
 _BYTECODE_RATIO = 1.2
 
+# The Python that compiles, and the bytecode of the function's own modules.
+_Compiled: TypeAlias = tuple[Compiler | None, Bytecode]
+
 
 def assemble(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
     """Return the checked layout of a package, and the facts that its manifest says of it."""
+    source = source_members(inputs.source)
+    # Compiled by a process of its own while the wheels are read and checked.
+    with ThreadPoolExecutor(1) as pool:
+        compiled = pool.submit(_compiled_source, source, inputs, cache)
+        return _assembled(inputs, cache, source, compiled)
+
+
+def _assembled(
+    inputs: Inputs, cache: Cache, source: list[Member], compiled: Future[_Compiled]
+) -> tuple[Layout, dict[str, Any]]:
     function = inputs.function
-    cache.sweep()
     locked_wheels, projects = _wheels(inputs, cache)
     division = _divided(inputs, locked_wheels, projects)
     wheels = list(division.packaged)
-    source = source_members(inputs.source)
     record = _record(inputs, wheels, division)
     installed = _installed(wheels, function.target, cache)
     plain = lay_out(source, [record], *installed)
@@ -65,7 +74,7 @@ def assemble(inputs: Inputs, cache: Cache) -> tuple[Layout, dict[str, Any]]:
             projects={f"{wheel.name} {wheel.version}" for wheel in projects},
         )
     )
-    layout, compiler, warnings = _with_bytecode(plain, [source, *installed], inputs, cache)
+    layout, compiler, warnings = _with_bytecode(plain, installed, inputs, cache, compiled)
     packaged = {wheel.sha256 for wheel in wheels}
     pins = [pin for pin in (inputs.lock.pins if inputs.lock else ()) if pin.sha256 in packaged]
     return layout, {
@@ -103,28 +112,39 @@ def _wheels(inputs: Inputs, cache: Cache) -> tuple[list[Wheel], list[Wheel]]:
         _log.info("%s: fetching %s", inputs.function.name, names)
         if all(pin.sha256 in inputs.locations for pin in pins):
             return inputs.locations
+        from lambda_build.resolve import locate  # noqa: PLC0415 - for a cold cache only
+
         return locate(pins, requirements, target)
 
     def index() -> Mapping[str, str]:
+        from lambda_build.indexes import uv_environment  # noqa: PLC0415 - for backends only
+
         return uv_environment(requirements)
 
     docker = _docker(inputs, requirements, cache)
 
     def build(pin: Pin, file: Path) -> Wheel:
         _log.info("%s: building %s, which is published as source", inputs.function.name, pin.name)
+        from lambda_build.source_distributions import wheel_of  # noqa: PLC0415 - slow, and rare
+
         return wheel_of(pin, file, target, cache, index(), requirements.file.parent, docker)
 
     pins = inputs.lock.pins if inputs.lock else ()
-    wheels = fetch(pins, target, cache, where, build)
-    projects = [project_wheel(tree, target, cache, index, docker) for tree in inputs.projects]
-    return list(wheels), projects
+    wheels = list(fetch(pins, target, cache, where, build))
+    if not inputs.projects:
+        return wheels, []
+    from lambda_build.project_wheels import project_wheel  # noqa: PLC0415 - as above
+
+    return wheels, [project_wheel(tree, target, cache, index, docker) for tree in inputs.projects]
 
 
 def _docker(inputs: Inputs, requirements: Requirements, cache: Cache) -> DockerBuilder | None:
     """Return what compiles native code, where the function asks for Docker."""
     if not inputs.function.build_in_docker:
         return None
-    from lambda_build.docker_builds import DockerBuilder, image_for  # noqa: PLC0415 - few need it
+    # Few builds need these.
+    from lambda_build.docker_builds import DockerBuilder, image_for  # noqa: PLC0415
+    from lambda_build.source_distributions import build_requirements  # noqa: PLC0415
 
     target = inputs.function.target
     return DockerBuilder(
@@ -166,13 +186,24 @@ def _installed(wheels: Sequence[Wheel], target: Target, cache: Cache) -> list[li
 
 
 def _with_bytecode(
-    plain: Layout, groups: Sequence[Sequence[Member]], inputs: Inputs, cache: Cache
+    plain: Layout,
+    groups: Sequence[Sequence[Member]],
+    inputs: Inputs,
+    cache: Cache,
+    source: Future[_Compiled],
 ) -> tuple[Layout, Compiler | None, list[str]]:
-    """Add the bytecode that the target takes; without it where it cannot be made or held."""
-    name, python = inputs.function.name, inputs.function.target.python
-    compiler = find_compiler(python)
+    """Add the bytecode that the target takes; without it where it cannot be made or held.
+
+    `groups` are what each wheel brings.
+    """
+    compiler, own = source.result()
     if compiler is None:
         return plain, None, [no_compiler(inputs)]
+    name, python = inputs.function.name, inputs.function.target.python
+    for path, reason in own.failed:
+        raise SourceError(
+            f"{path} is no Python {python}: {reason}\nMend it, or name it in .lambdaignore."
+        )
     _log.info("%s: compiling with Python %s", name, compiler.version)
     target = inputs.function.target
     # An image is pulled, so it holds no bytecode that it has no use for. What functions import when
@@ -186,11 +217,7 @@ def _with_bytecode(
         groups,
         most=os.cpu_count() or 1,
     )
-    for path, reason in compiled[0].failed:
-        raise SourceError(
-            f"{path} is no Python {python}: {reason}\nMend it, or name it in .lambdaignore."
-        )
-    layout = lay_out(plain.members, *(bytecode.members for bytecode in compiled))
+    layout = lay_out(plain.members, own.members, *(bytecode.members for bytecode in compiled))
     if target.base is None and layout.size > check.LARGEST_UNZIPPED_BYTES:
         warning = (
             f"{name}: with bytecode the package would be {layout.size / 1e6:.0f} MB, more than "
@@ -198,6 +225,13 @@ def _with_bytecode(
         )
         return plain, None, [warning]
     return layout, compiler, []
+
+
+def _compiled_source(source: Sequence[Member], inputs: Inputs, cache: Cache) -> _Compiled:
+    compiler = find_compiler(inputs.function.target.python)
+    if compiler is None:
+        return None, Bytecode(members=(), failed=())
+    return compiler, compile_members(source, compiler, cache)
 
 
 def _fits_with_bytecode(plain: Layout) -> bool:
