@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.run import Scenario
-from benchmarks.tools import OURS, OURS_WITHOUT_BYTECODE
+from benchmarks.tools import OURS, OURS_SMALLEST, OURS_WITHOUT_BYTECODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,34 +65,69 @@ def table(results: Results) -> str:
 def _circumstances(results: Results) -> str:
     machine = ", ".join(f"{name}: {value}" for name, value in results.machine.items())
     versions = "; ".join(dict.fromkeys(results.versions.values()))
-    before, after = results.load
-    return (
-        f"{results.started[:10]}, repetitions: {results.repetitions}. {machine}. Load average "
-        f"{before:.1f} before and {after:.1f} after. Versions: {versions}."
-    )
+    return f"{machine}. Versions: {versions}."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Goal:
+    """Something that is wanted of a workload, and what was measured; None: nothing was."""
+
+    wanted: str
+    workload: str
+    measured: str
+    is_met: bool | None
 
 
 def _goals(results: Results) -> Iterator[str]:
+    goals = [goal for workload in results.workloads for goal in _goals_of(workload)]
+    judged = [goal for goal in goals if goal.is_met is not None]
+    missed = [goal for goal in judged if not goal.is_met]
     yield "## Goals"
     yield ""
-    yield "| goal | workload | measured | met |"
-    yield "| --- | --- | --- | --- |"
-    for workload in results.workloads:
-        yield from _ratio_goals(workload)
-        for name in (OURS_WITHOUT_BYTECODE, OURS):
-            no_op = _median(workload, name, Scenario.NO_OP)
-            if no_op is not None:
-                met = "yes" if no_op <= _NO_OP_GOAL_S else "**no**"
-                yield f"| no-op at most {_NO_OP_GOAL_S} s ({name}) | {workload.name} | {no_op:.2f} s | {met} |"  # noqa: E501
-        size = workload.tools[OURS_WITHOUT_BYTECODE].size
-        if size and workload.zlib_bytes:
-            ratio = size.zipped_bytes / workload.zlib_bytes
-            met = "yes" if ratio <= _SIZE_GOAL else "**no**"
-            yield f"| size at most 1 % over zlib -6 | {workload.name} | {ratio - 1:+.2%} | {met} |"
+    yield f"{len(judged) - len(missed)} of {len(judged)} are met.{' Missed:' if missed else ''}"
+    yield ""
+    for goal in missed:
+        yield f"- {goal.wanted}, {goal.workload}: {goal.measured}"
+    if missed:
+        yield ""
+    yield _row("goal", "workload", "measured", "met")
+    yield _row(*["---"] * 4)
+    said = {True: "yes", False: "**no**", None: ""}
+    for goal in goals:
+        yield _row(goal.wanted, goal.workload, goal.measured, said[goal.is_met])
     yield ""
 
 
-def _ratio_goals(workload: WorkloadResults) -> Iterator[str]:
+def _goals_of(workload: WorkloadResults) -> Iterator[_Goal]:
+    yield from _ratio_goals(workload)
+    for name in (OURS_WITHOUT_BYTECODE, OURS):
+        no_op = _median(workload, name, Scenario.NO_OP)
+        yield _Goal(
+            wanted=f"no-op at most {_NO_OP_GOAL_S} s ({name})",
+            workload=workload.name,
+            measured=_NOT_MEASURED if no_op is None else f"{no_op:.3f} s",
+            is_met=None if no_op is None else no_op <= _NO_OP_GOAL_S,
+        )
+    size = workload.tools[OURS_WITHOUT_BYTECODE].size
+    ratio = size.zipped_bytes / workload.zlib_bytes if size and workload.zlib_bytes else None
+    yield _Goal(
+        wanted="size at most 1 % over zlib -6",
+        workload=workload.name,
+        measured=_NOT_MEASURED if ratio is None else f"{ratio - 1:+.2%}",
+        is_met=None if ratio is None else ratio <= _SIZE_GOAL,
+    )
+    small, best = workload.smallest.size, _smallest_peer(workload)
+    yield _Goal(
+        wanted="`--smallest` smaller than every peer",
+        workload=workload.name,
+        measured=f"{small.zipped_bytes / best[0] - 1:+.2%} ({best[1]})"
+        if small and best
+        else _NOT_MEASURED,
+        is_met=small.zipped_bytes < best[0] if small and best else None,
+    )
+
+
+def _ratio_goals(workload: WorkloadResults) -> Iterator[_Goal]:
     warm = {"fastapi": 5.0, "scikit_learn": 10.0}.get(workload.name)
     goals: list[tuple[str, Scenario, list[str], float]] = [
         ("clean cache: no slower than uv + zip", Scenario.CLEAN, [_UV], 1.0),
@@ -110,18 +146,37 @@ def _ratio_goals(workload: WorkloadResults) -> Iterator[str]:
         ours = _median(workload, OURS_WITHOUT_BYTECODE, scenario)
         best = workload.best_peer(scenario, peers)
         if ours is None or best is None:
-            yield f"| {said} | {workload.name} | {_NOT_MEASURED} | |"
-            continue
-        name, seconds = best
-        ratio = seconds / ours
-        met = "yes" if ratio >= wanted else "**no**"
-        yield f"| {said} | {workload.name} | {ratio:.1f} times ({name}: {seconds:.2f} s) | {met} |"
+            measured, is_met = _NOT_MEASURED, None
+        else:
+            name, seconds = best
+            measured = f"{seconds / ours:.1f} times ({ours:.2f} s; {name}: {seconds:.2f} s)"
+            is_met = seconds / ours >= wanted
+        yield _Goal(wanted=said, workload=workload.name, measured=measured, is_met=is_met)
+
+
+def _peers(workload: WorkloadResults) -> list[str]:
+    return [name for name in workload.tools if name not in {OURS, OURS_WITHOUT_BYTECODE}]
+
+
+def _smallest_peer(workload: WorkloadResults) -> tuple[int, str] | None:
+    sizes = [
+        (size.zipped_bytes, name)
+        for name in _peers(workload)
+        if (size := workload.tools[name].size) is not None
+    ]
+    return min(sizes, default=None)
 
 
 def _workload(workload: WorkloadResults) -> Iterator[str]:
     yield f"## {workload.name}"
     yield ""
-    yield "requirements.txt: " + ", ".join(f"`{line}`" for line in workload.requirements)
+    before, after = workload.load
+    yield (
+        "requirements.txt: "
+        + ", ".join(f"`{line}`" for line in workload.requirements)
+        + f". Measured {workload.started[:16].replace('T', ' ')} UTC, repetitions: "
+        f"{workload.repetitions}, load average {before:.1f} before and {after:.1f} after."
+    )
     yield ""
     yield _row("seconds: clock; processors", *Scenario)
     yield _row(*["---"] * (1 + len(Scenario)))
@@ -134,18 +189,22 @@ def _workload(workload: WorkloadResults) -> Iterator[str]:
     yield _row(*["---"] * (5 + len(_memory_names())))
     for name, tool in workload.tools.items():
         yield _row(name, *_sizes(tool, workload if name == OURS_WITHOUT_BYTECODE else None))
+    yield _row(OURS_SMALLEST, *_sizes(workload.smallest, None))
     yield ""
-    for name, tool in workload.tools.items():
+    took = workload.smallest.median_s(Scenario.CLEAN)
+    if took is not None:
+        yield f"`--smallest` took {took:.1f} s with an empty cache."
+        yield ""
+    for name, tool in [*workload.tools.items(), (OURS_SMALLEST, workload.smallest)]:
         if tool.failed:
             yield f"{name} failed: `{tool.failed.splitlines()[0]}`"
             yield ""
 
 
 def _ratios(workload: WorkloadResults) -> Iterator[str]:
-    peers = [name for name in workload.tools if name not in {OURS, OURS_WITHOUT_BYTECODE}]
     for scenario in Scenario:
         ours = _median(workload, OURS_WITHOUT_BYTECODE, scenario)
-        best = workload.best_peer(scenario, peers)
+        best = workload.best_peer(scenario, _peers(workload))
         if ours is None or best is None:
             yield _NOT_MEASURED
         else:

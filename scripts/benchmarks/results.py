@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import Time
@@ -53,9 +53,14 @@ class WorkloadResults:
     """What every tool took for one workload."""
 
     name: str
+    started: str  # UTC, ISO 8601
+    load: Sequence[float]  # the load average before and after
+    repetitions: int
     requirements: Sequence[str]
     tools: Mapping[str, ToolResults]
-    zlib_bytes: int  # of lambda-build's files without bytecode, compressed by zlib at level 6
+    # lambda-build's files without bytecode: compressed by zlib at level 6, and by `--smallest`
+    zlib_bytes: int
+    smallest: ToolResults
 
     def best_peer(self, scenario: str, peers: Sequence[str]) -> tuple[str, float] | None:
         """Return the fastest of some tools with its median; None when none was measured."""
@@ -69,14 +74,18 @@ class WorkloadResults:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Results:
-    """One run of the benchmark."""
+    """What was measured on one machine, workload by workload."""
 
-    started: str  # UTC, ISO 8601
     machine: Mapping[str, str]
-    load: Sequence[float]  # the load average before and after
-    repetitions: int
     versions: Mapping[str, str]
     workloads: Sequence[WorkloadResults]
+
+    def having(self, workload: WorkloadResults) -> Results:
+        """Return the results with a workload, in the place of what was measured of it before."""
+        others = [each for each in self.workloads if each.name != workload.name]
+        return replace(
+            self, workloads=sorted([*others, workload], key=lambda workload: workload.name)
+        )
 
 
 def write_results(results: Results, file: Path) -> None:
@@ -85,14 +94,18 @@ def write_results(results: Results, file: Path) -> None:
 
 
 def read_results(file: Path) -> Results:
-    """Return the results in a file that `write_results` wrote."""
+    """Return the results in a file that `write_results` wrote; KeyError for another version's."""
     said: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    return Results(**{**said, "workloads": [_workload(each) for each in said["workloads"]]})
+    return Results(
+        machine=said["machine"],
+        versions=said["versions"],
+        workloads=[_workload(each) for each in said["workloads"]],
+    )
 
 
 def _workload(said: dict[str, Any]) -> WorkloadResults:
     tools = {name: _tool(each) for name, each in said["tools"].items()}
-    return WorkloadResults(**{**said, "tools": tools})
+    return WorkloadResults(**{**said, "tools": tools, "smallest": _tool(said["smallest"])})
 
 
 def _tool(said: dict[str, Any]) -> ToolResults:

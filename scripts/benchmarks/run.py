@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from benchmarks.machine import load_average, machine
+from benchmarks.machine import load_average
 from benchmarks.measure import RunError, peak_memory, timed
-from benchmarks.results import Results, Size, ToolResults, WorkloadResults
+from benchmarks.results import Size, ToolResults, WorkloadResults
 from benchmarks.tools import OURS_WITHOUT_BYTECODE, Place, Tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.workloads import Workload
@@ -44,6 +44,7 @@ class Plan:
     """What is measured, and where."""
 
     tools: Sequence[Tool]
+    smallest: Tool  # built once, for its size
     workloads: Sequence[Workload]
     repetitions: int
     limit_s: float
@@ -51,18 +52,10 @@ class Plan:
     say: Callable[[str], None]
 
 
-def measure(plan: Plan) -> Results:
-    """Return what all of it took."""
-    started, load = datetime.now(UTC), load_average()
-    measured = [_Measured(plan=plan, workload=workload).results() for workload in plan.workloads]
-    return Results(
-        started=started.isoformat(timespec="minutes"),
-        machine=machine(),
-        load=(load, load_average()),
-        repetitions=plan.repetitions,
-        versions={tool.name: tool.version for tool in plan.tools},
-        workloads=measured,
-    )
+def measure(plan: Plan) -> Iterator[WorkloadResults]:
+    """Yield what all of it took, as soon as a workload is done."""
+    for workload in plan.workloads:
+        yield _Measured(plan=plan, workload=workload).results()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +64,7 @@ class _Measured:
     workload: Workload
 
     def results(self) -> WorkloadResults:
+        started, load = datetime.now(UTC), load_average()
         tools = list(self.plan.tools)
         results = {tool.name: ToolResults(has_bytecode=tool.has_bytecode) for tool in tools}
         zlib_bytes = 0
@@ -90,14 +84,28 @@ class _Measured:
                             zlib_bytes = _zlib_bytes(places[tool.name].archive)
             # Who goes first changes: nobody always follows the one that left the disk busy.
             tools.append(tools.pop(0))
+        smallest = self._smallest()
         for place in self.plan.work.iterdir():
             shutil.rmtree(place)
         return WorkloadResults(
             name=self.workload.name,
+            started=started.isoformat(timespec="minutes"),
+            load=(load, load_average()),
+            repetitions=self.plan.repetitions,
             requirements=self.workload.asked_for,
             tools=results,
             zlib_bytes=zlib_bytes,
+            smallest=smallest,
         )
+
+    def _smallest(self) -> ToolResults:
+        tool = self.plan.smallest
+        place = self._fresh(tool)
+        result = ToolResults(has_bytecode=tool.has_bytecode)
+        self._build(tool, place, Scenario.CLEAN, {tool.name: result}, timing=True)
+        if not result.failed:
+            result.size = _size(place.archive)
+        return result
 
     def _fresh(self, tool: Tool) -> Place:
         """Return a place with the source, empty caches and no output."""

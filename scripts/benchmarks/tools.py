@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 OURS = "lambda-build"
 OURS_WITHOUT_BYTECODE = "lambda-build, no bytecode"
+OURS_SMALLEST = "lambda-build --smallest, no bytecode"
 
 _TARGET_PYTHON = "3.11"
 
@@ -97,10 +98,13 @@ class Tool(Protocol):
 class LambdaBuild:
     """This project's tool."""
 
-    has_bytecode: bool
+    has_bytecode: bool = False
+    is_smallest: bool = False
 
     @property
     def name(self) -> str:  # noqa: D102 - Tool says it
+        if self.is_smallest:
+            return OURS_SMALLEST
         return OURS if self.has_bytecode else OURS_WITHOUT_BYTECODE
 
     @property
@@ -114,8 +118,10 @@ class LambdaBuild:
         program: list[str | Path] = [Path(sys.executable).with_name("lambda-build")]
         if not self.has_bytecode:
             program = [sys.executable, _without_bytecode.__file__]
-        options = ("--source", place.source, "--output", place.archive)
-        return [Command(arguments=[*program, "package", *options], folder=place.root)]
+        arguments = [*program, "package", "--source", place.source, "--output", place.archive]
+        if self.is_smallest:
+            arguments.append("--smallest")
+        return [Command(arguments=arguments, folder=place.root)]
 
     def environment(self, place: Place) -> Mapping[str, str]:  # noqa: D102
         return {
