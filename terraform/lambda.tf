@@ -1,27 +1,15 @@
-locals {
-  # What the build script reads too.
-  chat      = jsondecode(file("${local.backend_dir}/chat/function.json"))
-  inference = jsondecode(file("${local.backend_dir}/inference/function.json"))
-}
+# What a function is, and how its packages are carried, is said in function.json in its folder.
 
 module "chat" {
-  source = "./modules/zip_function"
+  source = "./modules/described_function"
 
-  name        = "${local.project_name}-chat"
-  description = local.chat.description
+  name       = "${local.project_name}-chat"
+  folder     = "${local.backend_dir}/chat"
+  output_dir = local.packages_dir
 
-  package = {
-    name            = "chat"
-    source          = "${local.backend_dir}/chat"
-    requirements    = lookup(local.chat, "requirements", "requirements.txt")
-    output_dir      = local.packages_dir
-    provided        = lookup(local.chat, "provided", [])
-    build_in_docker = lookup(local.chat, "build_in_docker", false)
-  }
-
-  runtime      = local.chat.runtime
-  architecture = local.chat.architecture
-  handler      = local.chat.handler
+  # Where function.json says image.
+  base_image = var.chat_base_image
+  image_uri  = var.chat_image_uri
 
   compute = {
     memory_mb = var.chat_lambda_memory
@@ -41,27 +29,14 @@ module "chat" {
 }
 
 module "inference" {
-  source = "./modules/container_function"
+  source = "./modules/described_function"
 
-  name        = "${local.project_name}-inference"
-  description = local.inference.description
+  name       = "${local.project_name}-inference"
+  folder     = "${local.backend_dir}/inference"
+  output_dir = local.packages_dir
 
-  package = {
-    name            = "inference"
-    source          = "${local.backend_dir}/inference"
-    requirements    = lookup(local.inference, "requirements", "requirements.txt")
-    base_image      = var.inference_base_image == null ? lookup(local.inference, "base_image", "") : var.inference_base_image
-    output_dir      = local.packages_dir
-    provided        = lookup(local.inference, "provided", [])
-    build_in_docker = lookup(local.inference, "build_in_docker", false)
-  }
-
-  # In place of a build.
-  image_uri = var.inference_image_uri
-
-  runtime      = local.inference.runtime
-  architecture = local.inference.architecture
-  handler      = local.inference.handler
+  base_image = var.inference_base_image
+  image_uri  = var.inference_image_uri
 
   compute = {
     memory_mb = var.inference_lambda_memory

@@ -34,7 +34,7 @@ output "chat_log_group" {
 }
 
 output "chat_package" {
-  description = "What was built for chat: path, digest, lock."
+  description = "What is deployed for chat: path of the ZIP, or uri of the image, by digest, its repository_url and tag; digest and lock of what was built."
   value       = module.chat.package
 }
 
@@ -59,6 +59,6 @@ output "inference_log_group" {
 }
 
 output "inference_package" {
-  description = "What is deployed for inference: uri of the image, by digest, and its repository_url; digest, tag and lock where it was built here."
+  description = "What is deployed for inference: uri of the image, by digest, and its repository_url; tag, digest and lock where it was built here."
   value       = module.inference.package
 }

@@ -129,6 +129,18 @@ variable "chat_model_id" {
   }
 }
 
+variable "chat_image_uri" {
+  description = "Image of chat that something else has built, by digest: <repository>@sha256:…. For chat as an image (backend/chat/function.json). Absent: it is built at apply."
+  type        = string
+  default     = null
+}
+
+variable "chat_base_image" {
+  description = "What chat's image is built on. For chat as an image. Absent: as backend/chat/function.json says, else AWS's own of the runtime."
+  type        = string
+  default     = null
+}
+
 variable "inference_lambda_memory" {
   description = "MB of memory of inference's function, 128 to 10240; CPU grows with it."
   type        = number

@@ -35,8 +35,17 @@ def project() -> Path:
 
 
 @pytest.fixture(scope="session")
+def image_variables(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What the stack is told to build its images on; nothing where there is no Docker."""
+    with suppress(pytest.skip.Exception):  # a test that needs containers skips by itself
+        images = request.getfixturevalue("base_images")
+        return {"TF_VAR_inference_base_image": images.amazon_linux}
+    return {}
+
+
+@pytest.fixture(scope="session")
 def applied_stack(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    image_variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AppliedStack]:
     """The stack of terraform/, applied to an AWS of its own on this machine, once a run.
 
@@ -45,13 +54,9 @@ def applied_stack(
     # Imported here: most runs of a single test need neither moto nor Terraform.
     from applied_stack import apply_stack  # noqa: PLC0415
 
-    variables = {}
-    with suppress(pytest.skip.Exception):  # a test that needs containers skips by itself
-        images = request.getfixturevalue("base_images")
-        variables["TF_VAR_inference_base_image"] = images.amazon_linux
     with ExitStack() as exits:
         folder = tmp_path_factory.mktemp("applied")
-        yield apply_stack(PROJECT, folder, exits, variables=variables)
+        yield apply_stack(PROJECT, folder, exits, variables=image_variables)
 
 
 _docker = pytest.StashKey[list[str]]()

@@ -12,6 +12,7 @@ stack, and everything lies in one git-ignored folder:
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -131,11 +132,21 @@ def _link(path: Path, target: Path) -> None:
 
 
 def image_functions(project: Path) -> list[str]:
-    """Return the functions of the stack whose image may be given, by NAME_image_uri; sorted."""
+    """Return the functions of the stack that are images, by NAME_image_uri; sorted.
+
+    One that its function.json carries otherwise is none.
+    """
     sources = [file.read_text(encoding="utf-8") for file in (project / "terraform").glob("*.tf")]
-    return sorted(
-        found["function"] for source in sources for found in _IMAGE_VARIABLE.finditer(source)
-    )
+    found = {each["function"] for source in sources for each in _IMAGE_VARIABLE.finditer(source)}
+    return sorted(name for name in found if _is_image(project / "backend" / name))
+
+
+def _is_image(folder: Path) -> bool:
+    file = folder / "function.json"
+    if not file.is_file():
+        return True
+    described = json.loads(file.read_text(encoding="utf-8"))
+    return bool(described.get("dependencies") == "image")
 
 
 def image_placeholders(functions: Iterable[str]) -> dict[str, str]:

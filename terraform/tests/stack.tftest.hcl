@@ -74,17 +74,6 @@ run "chat_answers_under_two_routes" {
     error_message = "The function must be told, by its alias."
   }
 
-  # What the function is is read from function.json, where the build reads it too.
-  assert {
-    condition     = alltrue([for fact in ["description", "runtime", "architecture", "handler"] : contains(keys(local.chat), fact)])
-    error_message = "backend/chat/function.json must say description, runtime, architecture and handler."
-  }
-
-  assert {
-    condition     = local.chat.dependencies == "zip"
-    error_message = "chat is deployed by zip_function, so its dependencies must be carried in the ZIP."
-  }
-
   # Its model is the only thing that it may use.
   assert {
     condition = local.model_permissions == {
@@ -107,17 +96,6 @@ run "inference_answers_as_an_image" {
   assert {
     condition     = output.inference_function_version == "3" && strcontains(output.inference_package.uri, "@sha256:")
     error_message = "What is deployed must be told, by its version and its digest."
-  }
-
-  # What the function is is read from function.json, where the build reads it too.
-  assert {
-    condition     = alltrue([for fact in ["description", "runtime", "architecture", "handler"] : contains(keys(local.inference), fact)])
-    error_message = "backend/inference/function.json must say description, runtime, architecture and handler."
-  }
-
-  assert {
-    condition     = local.inference.dependencies == "image"
-    error_message = "inference is deployed by container_function, so its dependencies must be carried in the image."
   }
 }
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from local_aws.errors import TerraformError
 from local_aws.providers import Providers
-from local_aws.stack import Stack
+from local_aws.stack import Stack, image_functions
 from local_aws.terraform import Terraform
 
 if TYPE_CHECKING:
@@ -296,3 +296,14 @@ def test_an_interrupted_terraform_that_does_not_end_is_killed(
         Terraform(directory=tmp_path, environment={}, say=interrupted).apply()
 
     assert gone(tmp_path / "child")
+
+
+def test_only_what_is_carried_as_an_image_is_an_image(project: Path) -> None:
+    variables = "".join(f'variable "{name}_image_uri" {{}}\n' for name in ("a", "b", "elsewhere"))
+    (project / "terraform" / "variables.tf").write_text(variables)
+    for name, carried in (("a", "image"), ("b", "zip")):
+        (project / "backend" / name).mkdir()
+        described = json.dumps({"dependencies": carried})
+        (project / "backend" / name / "function.json").write_text(described)
+
+    assert image_functions(project) == ["a", "elsewhere"]

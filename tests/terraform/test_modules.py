@@ -52,8 +52,11 @@ def test_everything_is_formatted(terraform: Terraform) -> None:
 def test_the_stack_and_every_readmes_example_are_valid(
     roots: Path, terraform: Terraform, tmp_path: Path
 ) -> None:
-    # What the stack and the examples read: the functions, and a ZIP that somebody has built.
+    # What the stack and the examples read: the functions, a described one, and a ZIP that somebody
+    # has built.
     tmp_path.joinpath("backend").symlink_to(roots.parent / "backend")
+    tmp_path.joinpath("src").mkdir()
+    tmp_path.joinpath("src", "function.json").write_text("{}", encoding="utf-8")
     root = tmp_path / "root"
     root.joinpath("dist").mkdir(parents=True)
     root.joinpath("dist", "hello.zip").touch()
