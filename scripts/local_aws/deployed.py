@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaFunction, lambda_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.logs.exceptions import ResourceAlreadyExistsException
 from moto.logs.models import logs_backends
 
 from local_aws.container import Image
-from local_aws.emulator import Function
+from local_aws.emulator import Function, Result
 from local_aws.errors import PackageError
 
 if TYPE_CHECKING:
@@ -94,16 +95,22 @@ def find(reference: Reference) -> LambdaFunction:
         raise UnknownFunctionException(f"{reference.name} in the region {reference.region!r}")
     backend = regions[reference.region]
     qualifier = reference.qualifier
-    latest = backend.get_function(reference.name)
-    if qualifier and not qualifier.isdecimal() and qualifier != "$LATEST":
-        aliases = {alias.name: alias for alias in backend.list_aliases(latest.function_name)}
-        routing: Any = aliases[qualifier].routing_config if qualifier in aliases else None
-        draw = random.random()  # noqa: S311  no secret depends on it
-        for version, weight in ((routing or {}).get("AdditionalVersionWeights") or {}).items():
-            draw -= weight
-            if draw < 0:
-                return backend.get_function(reference.name, version)
+    draw = random.random()  # noqa: S311  no secret depends on it
+    for version, weight in _weights(reference).items():
+        draw -= weight
+        if draw < 0:
+            return backend.get_function(reference.name, version)
     return backend.get_function(reference.name, qualifier)
+
+
+def _weights(reference: Reference) -> dict[str, float]:
+    """Return which share an alias gives other versions than its own; nothing of a version."""
+    backend = lambda_backends[DEFAULT_ACCOUNT_ID][reference.region]
+    latest = backend.get_function(reference.name)
+    aliases = {alias.name: alias for alias in backend.list_aliases(latest.function_name)}
+    alias = aliases.get(reference.qualifier or "")
+    routing: Any = alias.routing_config if alias else None
+    return dict((routing or {}).get("AdditionalVersionWeights") or {})
 
 
 def describe(version: LambdaFunction) -> Deployed:
@@ -183,3 +190,36 @@ def put_logs(function: Function, stream: str, lines: Sequence[str]) -> None:
     now = int(time.time() * 1000)
     events = [{"timestamp": now, "message": line} for line in lines]
     backend.put_log_events(function.log_group, stream, events)
+
+
+def put_metrics(reference: Reference, result: Result) -> None:
+    """Count an invocation where Lambda does: by function, by what was named, by who answered.
+
+    AWS Lambda developer guide, "Types of metrics for Lambda functions"; the last one only while an
+    alias has weights.
+    """
+    name, qualifier = reference.name, reference.qualifier
+    by_function = {"FunctionName": name}
+    by_resource = by_function | {"Resource": f"{name}:{qualifier}" if qualifier else name}
+    counted = [by_function, by_resource]
+    with suppress(UnknownFunctionException):  # it may have been deleted meanwhile
+        if _weights(reference):
+            counted.append(by_resource | {"ExecutedVersion": result.version})
+    metrics = {
+        "Invocations": (1, "Count"),
+        "Errors": (1 if result.function_error else 0, "Count"),
+        "Duration": (result.duration_ms, "Milliseconds"),
+    }
+    cloudwatch_backends[DEFAULT_ACCOUNT_ID][reference.region].put_metric_data(
+        "AWS/Lambda",
+        [
+            {
+                "MetricName": metric,
+                "Value": value,
+                "Unit": unit,
+                "Dimensions": [{"Name": key, "Value": each[key]} for key in each],
+            }
+            for each in counted
+            for metric, (value, unit) in metrics.items()
+        ],
+    )

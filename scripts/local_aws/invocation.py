@@ -138,7 +138,8 @@ class Invoker:
 
     def run_for_mock(self, version: LambdaFunction, event: bytes) -> Result:
         """Return what the version makes of an event that the mock itself sends it (SNS, S3 …)."""
-        return self._run(deployed.describe(version), event or b"{}", str(uuid.uuid4()))
+        reference = Reference(region=version.region, name=version.function_name, qualifier=None)
+        return self._run(reference, deployed.describe(version), event or b"{}", str(uuid.uuid4()))
 
     def close(self) -> None:
         """End every environment."""
@@ -184,7 +185,9 @@ class Invoker:
                 return Answer(status=HTTPStatus.ACCEPTED)
             case InvocationType.REQUEST_RESPONSE:
                 _refuse_above(PAYLOAD_LIMIT, invocation.event)
-                result = self._run(version, invocation.event, request_id, invocation.client_context)
+                result = self._run(
+                    reference, version, invocation.event, request_id, invocation.client_context
+                )
                 return _success(result, log_tail=invocation.log_tail)
 
     def _run_event(self, reference: Reference, invocation: Invocation, request_id: str) -> None:
@@ -211,13 +214,20 @@ class Invoker:
             # Found anew: an alias may have moved on, or the function be gone.
             version = deployed.describe(deployed.find(reference))
             try:
-                return self._run(version, invocation.event, request_id, invocation.client_context)
+                return self._run(
+                    reference, version, invocation.event, request_id, invocation.client_context
+                )
             except TooManyRequestsError:
                 if self._closing.wait(_THROTTLED_S):
                     raise
 
     def _run(
-        self, version: Deployed, event: bytes, request_id: str, client_context: str = ""
+        self,
+        reference: Reference,
+        version: Deployed,
+        event: bytes,
+        request_id: str,
+        client_context: str = "",
     ) -> Result:
         function = version.function
         with self._reserved(function.region, function.name):
@@ -233,6 +243,7 @@ class Invoker:
                 self._log(f"{function.name} | {error}")
                 return _not_run(version, request_id, error)
         deployed.put_logs(function, stream, result.log.splitlines())
+        deployed.put_metrics(reference, result)
         return result
 
     @contextmanager

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -290,6 +291,46 @@ def test_an_alias_with_weights_sends_some_to_the_other_version(aws: Aws, release
     )
     answers = {aws.invoke(released, Qualifier="canary")["value"] for _ in range(40)}
     assert answers == {"one", "two"}
+
+
+def test_invocations_are_counted_by_function_by_alias_and_by_the_version_behind_it(
+    aws: Aws,
+) -> None:
+    name = aws.create("def handler(event, context): return 'one'", Publish=True)
+    functions = aws.client("lambda")
+    aws.update(name, "def handler(event, context): 1 / 0")
+    functions.publish_version(FunctionName=name)
+    alias: Any = {"FunctionName": name, "Name": "live"}
+    functions.create_alias(**alias, FunctionVersion="1")
+    aws.invoke(name, Qualifier="live")
+    functions.update_alias(**alias, RoutingConfig={"AdditionalVersionWeights": {"2": 1.0}})
+    aws.invoke(name, Qualifier="live")
+
+    def total(metric: str, **dimensions: str) -> float:
+        now = datetime.now(UTC)
+        metric_stat = {
+            "Metric": {
+                "Namespace": "AWS/Lambda",
+                "MetricName": metric,
+                "Dimensions": [{"Name": key, "Value": dimensions[key]} for key in dimensions],
+            },
+            "Period": 3600,
+            "Stat": "Sum",
+        }
+        # Not get_metric_statistics: moto's counts what has other dimensions beside these, too.
+        told = aws.client("cloudwatch").get_metric_data(
+            MetricDataQueries=[{"Id": "it", "MetricStat": metric_stat}],
+            StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=5),
+        )
+        values: list[float] = told["MetricDataResults"][0]["Values"]
+        return sum(values)
+
+    live = {"FunctionName": name, "Resource": f"{name}:live"}
+    assert (total("Invocations", FunctionName=name), total("Errors", FunctionName=name)) == (2, 1)
+    assert (total("Invocations", **live), total("Errors", **live)) == (2, 1)
+    assert total("Errors", **live, ExecutedVersion="2") == 1
+    assert total("Invocations", **live, ExecutedVersion="1") == 0, "the alias had no weights"
 
 
 # How a caller waits
