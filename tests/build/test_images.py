@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -19,6 +20,7 @@ from build.tiny_elf import ARM64, X86_64, make_elf
 from lambda_build import cli
 from lambda_build.checks.elf import read_elf
 from lambda_build.docker import docker, inspect_image
+from lambda_build.errors import UsageError
 from lambda_build.images.terraform import VARIABLE, plan_image
 
 if TYPE_CHECKING:
@@ -218,6 +220,15 @@ def test_a_function_without_dependencies_has_a_layer_for_them(unbuilt: Tiny) -> 
     assert list((context / "dependencies").iterdir()) == []
 
 
+def test_a_base_on_which_nothing_starts_is_refused_by_the_plan(unbuilt: Tiny) -> None:
+    plain = f"public.ecr.aws/amazonlinux/amazonlinux:2023@sha256:{'0' * 64}"
+    with pytest.raises(UsageError, match="nothing in its base image") as refused_plan:
+        unbuilt.plan(base_image=plain)
+    assert '"base_image": "public.ecr.aws/lambda/python:3.11"' in str(refused_plan.value)
+    write_tree(unbuilt.folder, {"Dockerfile": "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n"})
+    assert unbuilt.plan(base_image=plain)["base_image"] == plain
+
+
 # The push
 
 
@@ -335,9 +346,13 @@ def test_an_engine_that_is_down_is_told(tiny: Tiny, registry: Registry) -> None:
 class Refusing:
     """A registry that is empty and takes nothing: it answers a status to whoever pushes."""
 
-    def __init__(self, status: int) -> None:
-        """Answer nothing at all after the first question when `status` is 0."""
+    def __init__(self, status: int, *, login: str = "") -> None:
+        """Answer nothing at all after the first question when `status` is 0.
+
+        A login, USER:PASSWORD, is asked for; `logins` are those that were shown.
+        """
         refusing = self
+        self.logins: list[str] = []
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -354,10 +369,18 @@ class Refusing:
                 self.answer(status)
 
             def answer(self, code: int) -> None:
+                header = self.headers.get("Authorization", "").removeprefix("Basic ")
+                shown = base64.b64decode(header).decode()
+                if shown:
+                    refusing.logins.append(shown)
+                if login and shown != login:
+                    code = 401
                 kind = {401: "UNAUTHORIZED", 403: "DENIED"}.get(code, "UNKNOWN")
                 told = {"errors": [{"code": kind, "message": "as it was told"}]}
                 body = b"" if self.command == "HEAD" or code == 200 else json.dumps(told).encode()
                 self.send_response(code)
+                if login:
+                    self.send_header("WWW-Authenticate", 'Basic realm="here"')
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("Connection", "close")
@@ -393,6 +416,36 @@ def test_a_registry_that_takes_no_push_is_told_with_what_it_says(tiny: Tiny, sta
         repository = f"{registry.address}/{tiny.folder.name}"
         said = tiny.push(tiny.plan(), repository_url=repository)
     refused(said, 19, f"{repository}:", "cannot be pushed", "as it was told", "ecr:PutImage")
+
+
+def test_a_login_is_shown_to_the_registry_and_kept_nowhere(
+    tiny: Tiny, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = tmp_path / "docker"
+    write_tree(settings, {"config.json": "{}"})
+    tiny.patch.setenv("DOCKER_CONFIG", str(settings))
+    tiny.patch.setenv("LAMBDA_BUILD_REGISTRY_USER", "AWS")
+    tiny.patch.setenv("LAMBDA_BUILD_REGISTRY_PASSWORD", "much-secret")
+    caplog.set_level("DEBUG")
+    with Refusing(403, login="AWS:much-secret") as registry:
+        repository = f"{registry.address}/{tiny.folder.name}"
+        said = tiny.push(tiny.plan(), repository_url=repository)
+        asked = len(registry.logins)
+    refused(said, 19, "cannot be pushed", "as it was told")
+    assert asked > 1  # by the build, and by Docker
+    assert "docker push" in caplog.text
+    assert "much-secret" not in said[2] + caplog.text
+    assert (settings / "config.json").read_text() == "{}"
+
+
+def test_a_wrong_login_is_refused_before_anything_is_built(unbuilt: Tiny) -> None:
+    unbuilt.without_docker()
+    unbuilt.patch.setenv("LAMBDA_BUILD_REGISTRY_USER", "AWS")
+    unbuilt.patch.setenv("LAMBDA_BUILD_REGISTRY_PASSWORD", "old-secret")
+    with Refusing(403, login="AWS:new-secret") as registry:
+        said = unbuilt.push(unbuilt.plan(), repository_url=f"{registry.address}/tiny")
+    refused(said, 19, "refuses the login of AWS", "Plan and apply again")
+    assert "secret" not in said[2]
 
 
 def test_a_registry_that_goes_away_is_told(tiny: Tiny) -> None:
@@ -453,6 +506,16 @@ def test_a_dockerfile_that_fails_is_told_with_what_it_said_last(
     said = tiny.push(tiny.plan())
     refused(said, 18, "the reason", f"Mend {tiny.folder / 'Dockerfile'}", "docker build")
     assert registry.tags(tiny.folder.name) == []
+
+
+def test_an_unknown_base_on_which_nothing_starts_is_refused_when_it_is_built(
+    tiny: Tiny, base_images: BaseImages
+) -> None:
+    plain = f"{tiny.folder.name}:plain"
+    docker("tag", base_images.amazon_linux, plain)
+    words = ("image", "--source", str(tiny.folder), "--base-image", plain, "--glibc", "2.26")
+    refused(tiny.run(*words), 18, f"nothing in its base image {plain} starts a function")
+    assert docker("image", "ls", "--quiet", f"{tiny.folder.name}:?*").stdout.count("\n") == 1
 
 
 def test_a_base_that_nobody_has_is_refused(tiny: Tiny, pushed_base: str) -> None:

@@ -28,6 +28,7 @@ from lambda_build.cache import locked
 from lambda_build.errors import SourceError, UsageError
 from lambda_build.folders import folder_path, kept_folder, write_folder
 from lambda_build.images import emulator, trim
+from lambda_build.images.base import default_base
 from lambda_build.inputs import Inputs, read_inputs
 from lambda_build.layout import InFile, InMemory, Layout, Member, lay_out
 from lambda_build.manifest import file_rows
@@ -185,10 +186,27 @@ def _dockerfile(function: Function) -> str:
     try:
         return file.read_text("utf-8")
     except FileNotFoundError:
+        base = function.target.base
+        if base and base.is_amazon_linux and not base.is_runtime:
+            raise UsageError(no_runtime(function, base.reference)) from None
         default = _DEFAULT_DOCKERFILE.read_text("utf-8")
         return default.replace(_DEFAULT_COMMAND, f"CMD {json.dumps([function.handler])}")
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{file} cannot be read: {error}") from error
+
+
+def has_dockerfile(function: Function) -> bool:
+    """Return whether a function is built by a Dockerfile of its own."""
+    return (function.source / "Dockerfile").exists()
+
+
+def no_runtime(function: Function, base_image: str) -> str:
+    """Return what is wrong with a base image on which the default Dockerfile starts nothing."""
+    return (
+        f"{function.name} has no Dockerfile, and nothing in its base image {base_image} starts a "
+        f"function.\nWrite {function.source / 'Dockerfile'}, or build on AWS's own image, "
+        f'in function.json:\n    "base_image": "{default_base(function.target.runtime)}"'
+    )
 
 
 def mentions(dockerfile: str, word: str) -> bool:

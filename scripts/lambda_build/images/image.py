@@ -27,8 +27,22 @@ from lambda_build.docker import (
     network_options,
     platform_options,
 )
-from lambda_build.errors import DockerError, ImageError, PlanError, RegistryError, SizeError
-from lambda_build.images.context import ImageInputs, mentions, read_image_inputs, stage_context
+from lambda_build.errors import (
+    DockerError,
+    ImageError,
+    LambdaBuildError,
+    PlanError,
+    RegistryError,
+    SizeError,
+)
+from lambda_build.images.context import (
+    ImageInputs,
+    has_dockerfile,
+    mentions,
+    no_runtime,
+    read_image_inputs,
+    stage_context,
+)
 from lambda_build.images.reference import Reference
 from lambda_build.images.registry import Login, image_digest
 from lambda_build.images.revision import origin_labels
@@ -259,24 +273,30 @@ def _built(image: ImageInputs, context: Path, reference: str) -> dict[str, Any]:
     found = inspect_image(reference)
     if found is None:
         raise ImageError(f"docker built {reference}, and its engine does not have it")
-    _check(found, reference, target)
+    try:
+        _check(found, image)
+    except LambdaBuildError:
+        docker("image", "rm", "--no-prune", reference)  # nobody may take it for what its tag says
+        raise
     return found
 
 
-def _check(found: dict[str, Any], reference: str, target: Target) -> None:
-    """Raise ImageError when an image is for another machine, SizeError when it is too large."""
+def _check(found: Mapping[str, Any], image: ImageInputs) -> None:
+    """Raise ImageError when Lambda cannot start an image, SizeError when it is too large."""
+    target = image.function.target
     if found["Os"] != "linux" or found["Architecture"] != MACHINES[target.architecture]:
-        docker("image", "rm", "--no-prune", reference)  # nobody may take it for what its tag says
         raise ImageError(
             f"the image is for {found['Os']}/{found['Architecture']}, and the function runs on "
             f"linux/{MACHINES[target.architecture]} ({target.architecture}).\n"
             "Name a base image of that machine, or change the function's architecture."
         )
+    if not has_dockerfile(image.function) and not found["Config"].get("Entrypoint"):
+        raise ImageError(no_runtime(image.function, image.base_image))
     if found["Size"] > _LARGEST_BYTES:
         raise SizeError(
             f"the image is {found['Size'] / 1e9:.1f} GB, and Lambda takes "
-            f"{_LARGEST_BYTES / 1e9:.1f} GB (10 GiB). Its layers:\n"
-            f"    docker history {reference}"
+            f"{_LARGEST_BYTES / 1e9:.1f} GB (10 GiB).\nWhat its base and its packages take:\n"
+            f"    docker history {image.base_image}"
         )
 
 
@@ -359,5 +379,6 @@ def _why_not_pushed(reference: Reference, said: str) -> str:
 
 
 def _dockerfile_name(image: ImageInputs) -> str:
-    own = image.function.source / "Dockerfile"
-    return os.fspath(own) if own.exists() else "its base image or its requirements"
+    if has_dockerfile(image.function):
+        return os.fspath(image.function.source / "Dockerfile")
+    return "its base image or its requirements"
