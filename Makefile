@@ -45,7 +45,7 @@ help: ## Show what there is
 	@echo "  PATH=/chat            the request's path; METHOD=PUT and BODY='…' too (invoke, trace-request)"
 	@echo "  CSV=urls.csv          labelled URLs: columns url and label (train)"
 	@echo "  ENVIRONMENT=staging   terraform/environments/staging.tfvars (plan, apply, destroy)"
-	@echo "  BENCH=--quick         one repetition of one workload (bench-build)"
+	@echo "  BENCH=--quick         arguments of the benchmark: one repetition (bench-build)"
 
 .PHONY: setup
 setup: ## Make .venv from the locks; every other target does this as needed
@@ -163,6 +163,10 @@ format: setup ## Format Python and Terraform
 .PHONY: bench-build
 bench-build: setup ## Measure the build beside its peers (half an hour, on an idle machine)
 	@$(VENV)/python -m benchmarks $(BENCH)
+
+.PHONY: bench-image
+bench-image: setup ## Measure the first answer from an image beside pip's (ten minutes; needs Docker)
+	@$(VENV)/python -m benchmarks.images $(BENCH)
 
 .PHONY: lock-dev
 lock-dev: setup ## Renew the locks of the development environment

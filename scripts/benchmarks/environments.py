@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # pip is both a peer and what sam and package.py call.
 PEERS = ("aws-sam-cli==1.170.0", "pip==26.3")
+PIP = ("pip==26.3",)
 PLOT = ("matplotlib==3.11.2",)
 
 
