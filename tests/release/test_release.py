@@ -217,6 +217,21 @@ def test_errors_while_nobody_watched_take_the_version_back(world: World) -> None
     assert world.serves(function) == ("1", {})
 
 
+def test_errors_of_an_earlier_attempt_are_not_counted_again(world: World) -> None:
+    function = world.add("chat")
+    world.count(function, "2", "Errors", 1)
+    world.clock.sleep(3600)
+    with (
+        world.wire.ends(KilledError(), at=8, when="before", for_good=True),
+        pytest.raises(KilledError),
+    ):
+        world.release()
+    assert world.serves(function) == ("1", {"2": 0.1})
+
+    world.release()
+    assert world.serves(function) == ("2", {})
+
+
 def test_a_version_at_a_tenth_that_fails_its_check_is_taken_back(world: World) -> None:
     function = world.add("chat")
     world.move(function, "1", v2=0.1)
