@@ -371,6 +371,19 @@ def test_a_folder_that_was_compiled_here_is_compiled_in_docker_once_that_is_aske
     assert first.digest != second.digest
 
 
+def test_a_folder_that_was_compiled_on_a_newer_system_is_refused_and_the_flag_is_named(
+    tmp_path: Path, cache: Cache
+) -> None:
+    project_tree(tmp_path / "one", "one")
+    elf = make_elf(versions={"libc.so.6": ("GLIBC_2.38",)})
+    (tmp_path / "one" / "backend.py").write_text(native_backend(elf))
+    function = make_function(tmp_path / "chat", "../one\n")
+    with pytest.raises(
+        WheelError, match=r"GLIBC_2\.38(?s:.)*compiled in Docker.*--build-in-docker"
+    ):
+        package(function, tmp_path / "chat.zip", cache)
+
+
 def test_a_folder_that_does_not_fit_is_refused_and_the_flag_is_named(
     tmp_path: Path, cache: Cache
 ) -> None:

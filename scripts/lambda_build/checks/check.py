@@ -58,7 +58,7 @@ def check_layout(
             check_handler(layout, handler, target)
         except HandlerError as error:
             yield found_by(error, "handler", handler)
-    yield from check_libraries(layout, target, cache)
+    yield from check_libraries(layout, target, cache, projects=projects)
     yield from failing_imports(
         layout, target, provided=provided, projects=projects, handler=handler, cache=cache
     )

@@ -31,7 +31,7 @@ from lambda_build.process import at_once
 from lambda_build.target import Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from lambda_build.cache import Cache
@@ -183,9 +183,16 @@ class _Native:
 
 
 def check_libraries(
-    layout: Layout, target: Target, cache: Cache | None = None
+    layout: Layout,
+    target: Target,
+    cache: Cache | None = None,
+    *,
+    projects: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """Yield the native files that do not run on the target, each with what it needs."""
+    """Yield the native files that do not run on the target, each with what it needs.
+
+    `projects` are the origins that were built from folders on this machine.
+    """
     natives = _natives(layout, cache)
     if not natives:
         return
@@ -198,7 +205,9 @@ def check_libraries(
     yield from _alike(foreign)
     paths = {member.path for member in layout.members}
     yield from _alike(_of_another_python(runs, paths, target))
-    package = _Package(natives=tuple(runs), provided=_provided(target), target=target)
+    package = _Package(
+        natives=tuple(runs), provided=_provided(target), target=target, projects=tuple(projects)
+    )
     yield from _too_new(package)
     yield from _missing(package)
 
@@ -422,6 +431,7 @@ class _Package:
     natives: tuple[_Native, ...]
     provided: _Provided
     target: Target
+    projects: tuple[str, ...]
 
     @cached_property
     def brought(self) -> dict[str, list[_Native]]:
@@ -479,11 +489,18 @@ def _too_new(package: _Package) -> Iterator[Finding]:
                 f"{first} needs {newest[1]} of {library}, and "
                 f"{_what_is_there(newest[1].partition('_')[0], severity, package)}."
             ),
-            next_step=(
-                f"Use a build of it for manylinux_{package.target.glibc.replace('.', '_')} or "
-                f"older{_newer_runtime(package.target)}."
-            ),
+            next_step=_older(first, package),
         )
+
+
+def _older(native: _Native, package: _Package) -> str:
+    if native.origin in package.projects:
+        return (
+            "Have it compiled in Docker, in an image like the runtime: --build-in-docker, or "
+            f"build_in_docker in function.json or in Terraform{_newer_runtime(package.target)}."
+        )
+    wanted = f"manylinux_{package.target.glibc.replace('.', '_')}"
+    return f"Use a build of it for {wanted} or older{_newer_runtime(package.target)}."
 
 
 def _needed_versions(native: _Native, package: _Package) -> Iterator[tuple[str, tuple[int, ...]]]:
