@@ -14,7 +14,7 @@ import pytest
 from lambda_build.function import read_function
 from local_aws.alone import Alone
 from local_aws.asked import asked
-from local_aws.errors import DockerUnavailableError, RequestError
+from local_aws.errors import DockerUnavailableError, PayloadTooLargeError, RequestError
 from local_aws.trace import Hop, Trace, trace_request
 from local_aws.trace.choice import choose_function, example_of
 from local_aws.trace.render import WIDTH, render
@@ -174,6 +174,11 @@ def test_a_module_that_cannot_be_imported_is_told_without_an_invocation(
 
     assert "no start" in trace.failure
     assert names(trace.hop) == OUTSIDE
+
+
+def test_an_event_that_is_too_large_is_refused_as_lambda_refuses_it(functions: Functions) -> None:
+    with pytest.raises(PayloadTooLargeError, match="6291456 bytes"):
+        functions.trace(PLAIN, "/", "x" * 6_291_456)
 
 
 def test_a_container_has_the_same_hops(

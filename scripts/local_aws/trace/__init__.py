@@ -24,6 +24,7 @@ from werkzeug.wrappers import Response
 from local_aws import alone
 from local_aws.alone import Hooks
 from local_aws.asked import event_for
+from local_aws.errors import LocalAwsError
 from local_aws.front import read_request, reply, status_line
 from local_aws.trace.recorder import Exchange, Recorder
 from local_aws.web import WebServer
@@ -83,13 +84,18 @@ class Trace:
 def trace_request(
     built: Alone, request: Request, *, log: Callable[[str], None] = lambda _line: None
 ) -> Trace:
-    """Send the request to the function, in a fresh emulator, and return its way."""
+    """Send the request to the function, in a fresh emulator, and return its way.
+
+    Raises PayloadTooLargeError, and what starting the function raises.
+    """
     with Recorder() as recorder:
         hooks = Hooks(folder=_HOOKS, variables={"LOCAL_AWS_TRACE": recorder.address})
         with alone.started(built, hooks=hooks, log=log) as emulator:
             front = _Front(emulator)
             with WebServer(front, what="the traced HTTP API") as server:
                 sent = _send(request, server.url)
+            if front.noted.error:
+                raise front.noted.error
             told = recorder.hops(wait_s=0 if emulator.closed else _TOLD_S)
         return _Way(built, sent, front, recorder.exchanges, recorder.started_ns, told).trace()
 
@@ -140,6 +146,7 @@ class _Noted:
     payload: bytes = b""
     reply: Reply | None = None
     log: str = ""
+    error: LocalAwsError | None = None
     times_ns: dict[str, int] = field(default_factory=dict)
 
 
@@ -155,7 +162,11 @@ class _Front:
         times["began"] = time.monotonic_ns()
         noted.event = event_for(read_request(environ, secrets.token_hex(12)))
         times["invoked"] = time.monotonic_ns()
-        result = self._emulator.invoke(noted.event)
+        try:
+            result = self._emulator.invoke(noted.event)
+        except LocalAwsError as error:
+            noted.error = error  # for who sent the request: this is a thread of the server's
+            return Response(status=500)(environ, start_response)
         times["answered"] = time.monotonic_ns()
         noted.payload, noted.log = result.payload, result.log
         made = reply.from_function_error if result.function_error else reply.from_payload
