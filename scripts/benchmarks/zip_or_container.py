@@ -93,6 +93,7 @@ def _measured(folder: Path, repetitions: int, base_image: str) -> str:
     with (
         start_containers(folder / "local") as containers,
         LocalAws(folder / "local", containers=containers) as aws,
+        _images_removed("compared", f"{containers.registry.address}/compared-container"),
     ):
         providers = find_providers(folder / "local")
         ways = [
@@ -108,7 +109,6 @@ def _measured(folder: Path, repetitions: int, base_image: str) -> str:
             _say(f"repetition {number + 1}, load {load_average():.1f}")
             _repeat(ways, source, number)
         sizes = _sizes(ways, containers.registry)
-        _remove_images("compared", f"{containers.registry.address}/compared-container")
     return _table(ways, sizes, repetitions)
 
 
@@ -228,11 +228,16 @@ def _sizes(ways: Sequence[_Way], registry: Registry) -> dict[str, list[str]]:
     }
 
 
-def _remove_images(*names: str) -> None:
-    for name in names:
-        tagged = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", name).stdout.split()
-        if tagged:
-            docker("image", "rm", *tagged)
+@contextmanager
+def _images_removed(*names: str) -> Iterator[None]:
+    """Leave no image of these names in Docker."""
+    try:
+        yield
+    finally:
+        for name in names:
+            options = ("--format", "{{.Repository}}:{{.Tag}}", name)
+            if tagged := docker("image", "ls", *options).stdout.split():
+                docker("image", "rm", *tagged)
 
 
 def _mb(size: int) -> str:
