@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 from lambda_build.cache import has_sha256, keep_facts, kept_facts, sha256_of, written_aside
 from lambda_build.errors import FetchError, HashMismatchError, OutputError, WheelError
-from lambda_build.indexes import Connection, read_connection
 from lambda_build.process import at_once
 from lambda_build.wheel import (
     Wheel,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import httpx
 
     from lambda_build.cache import Cache
+    from lambda_build.indexes import Connection
     from lambda_build.lock import Pin
     from lambda_build.target import Target
 
@@ -98,7 +98,10 @@ def _read(pin: Pin, cache: Cache) -> Wheel:
 
 def http_client() -> httpx.Client:
     """Return what asks servers, with the certificates and the proxy that uv would use."""
-    import httpx  # noqa: PLC0415 - slow to import, and needed on a cold cache only
+    # Slow to import, and needed on a cold cache only.
+    import httpx  # noqa: PLC0415
+
+    from lambda_build.indexes import read_connection  # noqa: PLC0415
 
     connection = read_connection()
     return httpx.Client(

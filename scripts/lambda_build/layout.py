@@ -167,12 +167,15 @@ def changed_meanwhile(member: Member) -> SourceError:
 
 def _refuse_files_that_are_folders(members: Sequence[Member]) -> None:
     files = {member.path: member for member in members}
+    folders: set[str] = set()
     for member in members:
-        parts = member.path.split("/")
-        for depth in range(1, len(parts)):
-            other = files.get("/".join(parts[:depth]))
+        folder = member.path.rpartition("/")[0]
+        while folder and folder not in folders:
+            other = files.get(folder)
             if other is not None:
                 raise ConflictError(
                     f"{other.path} is a file in {other.origin} and a folder in {member.origin}.\n"
                     "Rename the file, or remove one of the two."
                 )
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
