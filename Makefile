@@ -161,7 +161,7 @@ format: setup ## Format Python and Terraform
 	@terraform fmt -recursive terraform
 
 .PHONY: bench-build
-bench-build: setup ## Measure the build beside its peers (half an hour, on an idle machine)
+bench-build: setup ## Measure the build beside its peers (40 minutes, on an idle machine)
 	@$(VENV)/python -m benchmarks $(BENCH)
 
 .PHONY: bench-image

@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measures lambda-build beside uv + zip, pip + zip and sam build, in turns, and "
-        "writes docs/benchmarks/build.md with its plot and data. Takes about half an hour.",
+        "writes docs/benchmarks/build.md with its plot and data. Takes about 40 minutes.",
     )
     parser.add_argument("--quick", action="store_true", help="once, one workload, into the cache")
     parser.add_argument("--repetitions", type=int, default=5, help="how often (default: 5)")
