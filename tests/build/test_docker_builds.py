@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from base_images import BaseImages
+    from build.tiny import Index
     from docker_engine import Engine
     from lambda_build.cache import Cache
     from lambda_build.function import Function
@@ -553,22 +554,31 @@ def compiler(
     return image
 
 
-def compiled_function(tmp_path: Path, wheels: Path, c_source: str) -> Function:
-    make_wheel(wheels, "tiny_backend", "1.0", files={"tiny_backend.py": COMPILING})
-    make_wheel(wheels, "tiny_tool", "1.0", files={"tiny_tool.py": ""})
+def compiled_function(tmp_path: Path, index: Index, c_source: str) -> Function:
+    """Return a function of a source distribution whose backend a private index has."""
+    make_wheel(index.wheels, "tiny_backend", "1.0", files={"tiny_backend.py": COMPILING})
+    make_wheel(index.wheels, "tiny_tool", "1.0", files={"tiny_tool.py": ""})
     project = (
         '[project]\nname = "one"\nversion = "1.0"\n'
         '[build-system]\nrequires = ["tiny-backend"]\nbuild-backend = "tiny_backend"\n'
     )
+    (tmp_path / "sources").mkdir()
     files = {"pyproject.toml": project, "setup.py": SETUP, "one/_c.c": c_source}
-    make_sdist(wheels, files=files)
+    make_sdist(tmp_path / "sources", files=files)
+    index.credentials = "me:s3cret"
+    private = index.url.replace("://", f"://{index.credentials}@")
     source = "from one import _c\ndef handler(event, context):\n    return _c.answer()\n"
-    return a_function(tmp_path, files={"index.py": source})
+    function = make_function(
+        tmp_path / "chat",
+        f"--index-url {private}\n--find-links ../sources\none\n",
+        files={"index.py": source},
+    )
+    return replace(function, build_in_docker=True)
 
 
 def test_what_a_container_compiled_runs_in_the_runtime_and_saw_nothing_of_this_machine(
     tmp_path: Path,
-    wheels: Path,
+    index: Index,
     cache: Cache,
     compiler: str,
     base_images: BaseImages,
@@ -576,8 +586,10 @@ def test_what_a_container_compiled_runs_in_the_runtime_and_saw_nothing_of_this_m
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
-    built = package(compiled_function(tmp_path, wheels, C_SOURCE), tmp_path / "chat.zip", cache)
-    assert b"s3cret" not in bytes_in(built.path, "one/environment.py")
+    built = package(compiled_function(tmp_path, index, C_SOURCE), tmp_path / "chat.zip", cache)
+    environment = bytes_in(built.path, "one/environment.py")
+    assert b"PATH" in environment
+    assert b"s3cret" not in environment
     assert (cache.root / "projects").stat().st_uid == os.getuid()
     calls = (
         "import io, sys, zipfile; zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read()))"
@@ -599,9 +611,9 @@ def test_what_a_container_compiled_runs_in_the_runtime_and_saw_nothing_of_this_m
 
 
 def test_a_compiler_in_a_container_is_quoted(
-    tmp_path: Path, wheels: Path, cache: Cache, compiler: str
+    tmp_path: Path, index: Index, cache: Cache, compiler: str
 ) -> None:
-    function = compiled_function(tmp_path, wheels, "int x = no_cheese;\n")
+    function = compiled_function(tmp_path, index, "int x = no_cheese;\n")
     with pytest.raises(ToolError, match=rf"in {compiler}; it ended with:(?s:.)*_c\.c:1:.*error.*"):
         package(function, tmp_path / "chat.zip", cache)
 
