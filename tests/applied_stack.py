@@ -55,6 +55,11 @@ class AppliedStack:
     """Why its container functions cannot run; empty: they can."""
 
     @property
+    def apply_log(self) -> Path:
+        """What the providers told while the stack was applied: each call of AWS."""
+        return self.root.parent / "apply.log"
+
+    @property
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, by name."""
         with mock.patch.dict(os.environ, self.environment):
@@ -119,8 +124,16 @@ def apply_stack(
     stack.prepare()
     applied = _in_aws(stack.root, told, environment, providers)
     _expect_success(applied.run("init", input=False))
-    _expect_success(applied.run("apply", input=False, auto_approve=IsFlagged, parallelism=20))
+    told_to = calls_told_to(applied.apply_log)
+    _expect_success(
+        applied.run("apply", input=False, auto_approve=IsFlagged, parallelism=20, variables=told_to)
+    )
     return applied
+
+
+def calls_told_to(log: Path) -> dict[str, str]:
+    """Return variables by which Terraform's providers write each call of AWS into `log`."""
+    return {"TF_LOG_PROVIDER": "DEBUG", "TF_LOG_PATH": os.fspath(log)}
 
 
 def serve_root(root: Path, folder: Path, exits: ExitStack) -> AppliedStack:
