@@ -72,7 +72,7 @@ run "each_role_trusts_its_own_subjects_and_the_audience_word_for_word" {
   }
 
   assert {
-    condition     = strcontains(output.github_commands, "gh variable set AWS_REGION --body 'eu-central-1'\n") && strcontains(output.github_commands, "gh variable set AWS_DEPLOY_ROLE_ARN --env staging --body 'arn:aws:iam::123456789012:role/mocked'")
+    condition     = strcontains(output.github_commands, "environments/staging/deployment-branch-policies' -f name='main'\n") && strcontains(output.github_commands, "gh variable set AWS_REGION --body 'eu-central-1'\n") && strcontains(output.github_commands, "gh variable set AWS_DEPLOY_ROLE_ARN --env staging --body 'arn:aws:iam::123456789012:role/mocked'")
     error_message = "The commands must set them, but are:\n${output.github_commands}"
   }
 }
