@@ -20,7 +20,7 @@ from build.tiny_elf import ARM64, X86_64, make_elf
 from lambda_build import cli
 from lambda_build.checks.elf import read_elf
 from lambda_build.docker import docker, inspect_image
-from lambda_build.errors import UsageError
+from lambda_build.errors import RegistryError, UsageError
 from lambda_build.images.terraform import VARIABLE, plan_image
 
 if TYPE_CHECKING:
@@ -309,6 +309,26 @@ def test_the_command_says_how_large_an_image_is(tiny: Tiny) -> None:
     assert found is not None
     assert (code, said) == (0, f"{reference}  {found['Size'] / 1e6:.1f} MB  built\n")
     assert tiny.run(*words)[1].endswith("unchanged\n")
+
+
+def test_a_base_that_only_this_machine_has_is_built_on_and_told(
+    tiny: Tiny, docker_engine: Engine, pushed_base: str, registry: Registry
+) -> None:
+    nowhere = "127.0.0.1:1/lambda/python:3.11"
+    docker_engine.docker("tag", pushed_base, nowhere)
+    try:
+        planned = tiny.plan(base_image=nowhere)
+        said = tiny.push(planned)
+    finally:
+        docker_engine.docker("image", "rm", nowhere)
+    assert planned["base_image"] == nowhere
+    assert "is taken as it is on this machine: 127.0.0.1:1" in planned["warnings"]
+    assert said[0] == 0
+    assert registry.tags(tiny.folder.name) == [planned["tag"]]
+    (tiny.folder / "index.py").write_text(f"{HANDLER}# Changed.\n")
+    refused(tiny.push(planned), 19, "this machine's Docker has none", "Push it to a registry")
+    with pytest.raises(RegistryError, match="cannot be asked"):
+        tiny.plan(base_image=nowhere)
 
 
 # What is refused
