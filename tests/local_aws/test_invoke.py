@@ -1,4 +1,4 @@
-"""`local-aws invoke`: a function by itself, that of the local AWS that runs, and what fails."""
+"""`local-aws invoke` and `trace-request`: a function by itself, or that of the local AWS."""
 
 from __future__ import annotations
 
@@ -42,8 +42,11 @@ class Project:
         (function / "function.json").write_text(json.dumps(plain | described))
 
     def invoke(self, *words: str) -> tuple[int, str, str]:
+        return self.run("invoke", *words)
+
+    def run(self, *words: str) -> tuple[int, str, str]:
         ended = subprocess.run(
-            [sys.executable, "-m", "local_aws.cli", "invoke", *words, "--project", self.folder],
+            [sys.executable, "-m", "local_aws.cli", *words, "--project", self.folder],
             env={**os.environ, "DOCKER_HOST": f"unix://{self.folder}/nothing.sock"},
             capture_output=True,
             text=True,
@@ -75,6 +78,17 @@ def test_an_error_of_the_function_fails_with_its_words_and_its_log(project: Proj
 
     assert code == 1
     assert answer.startswith("500 Internal Server Error\n")
+    assert "the function failed with ValueError: wrong" in said
+    assert "asked for /fail" in said
+
+
+def test_a_function_that_fails_is_traced_and_the_command_fails(project: Project) -> None:
+    code, told, said = project.run("trace-request", "echo", "--path", "/fail", "--body", "{}")
+
+    assert code == 1
+    assert told.startswith("ms since the request was sent\n     0.0 → HTTP  POST /fail HTTP/1.1\n")
+    assert "raised ValueError('wrong')" in told
+    assert "\033" not in told
     assert "the function failed with ValueError: wrong" in said
     assert "asked for /fail" in said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import site
@@ -14,6 +15,7 @@ import pytest
 from lambda_build.function import read_function
 from local_aws.alone import Alone
 from local_aws.asked import asked
+from local_aws.cli import Console
 from local_aws.errors import DockerUnavailableError, PayloadTooLargeError, RequestError
 from local_aws.trace import Hop, Trace, trace_request
 from local_aws.trace.choice import choose_function, example_of
@@ -277,6 +279,21 @@ def test_colours_change_nothing_else() -> None:
     assert "→ <outer>  does" in coloured
     assert "  [the same 4 bytes]" in coloured
     assert re.sub(r"[<>\[\]]", "", coloured) == render(HOP)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal, file = Console(Terminal(), Terminal()), Console(io.StringIO(), io.StringIO())
+
+    assert (terminal.bold("a"), terminal.faint("a")) == ("\033[1ma\033[0m", "\033[2ma\033[0m")
+    assert file.bold("a") == "a"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert terminal.bold("a") == "a"
 
 
 def test_without_docker_a_zip_function_is_traced_unless_one_was_named(
