@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from botocore.awsrequest import AWSRequest
+    from local_aws.emulator import Result
+    from moto.awslambda.models import LambdaFunction
 
     from .conftest import World
 
@@ -83,6 +86,19 @@ def test_a_version_that_raises_is_not_released(world: World) -> None:
     function = world.add("chat")
     world.answers[function.name, "2"] = "No module named 'boto3'"
     with pytest.raises(CheckFailedError, match="No module named 'boto3'"):
+        world.release()
+    assert world.serves(function) == ("1", {})
+
+
+def test_another_version_that_answers_in_its_place_is_no_pass(world: World) -> None:
+    function = world.add("chat")
+    answer = world.run
+
+    def of_another(version: LambdaFunction, event: bytes) -> Result:
+        return replace(answer(version, event), version="1")
+
+    world.run = of_another  # type: ignore[method-assign]
+    with pytest.raises(CheckFailedError, match="version 1 answered in its place"):
         world.release()
     assert world.serves(function) == ("1", {})
 

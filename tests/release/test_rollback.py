@@ -60,6 +60,18 @@ def test_a_version_that_is_live_stays(world: World) -> None:
     assert back(world, function, "1") == "chat: version 1 is live already"
 
 
+def test_an_image_that_lambda_has_put_away_is_brought_back_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = world.add("inference", image=True)
+    world.move(function, "2")
+    states = iter([("Inactive", ""), ("Pending", ""), ("Active", "")])
+    monkeypatch.setattr(world.aws, "state", lambda _function, _version: next(states))
+    back(world, function)
+    assert next(states, None) is None
+    assert world.serves(function) == ("1", {})
+
+
 def test_where_there_is_none_before_it_is_said(world: World) -> None:
     function = world.add("chat", versions=1)
     with pytest.raises(NotFoundError, match="no version before 1"):
