@@ -184,6 +184,18 @@ def network_options() -> Sequence[str]:
     return ("--network", "host") if result.returncode else ()
 
 
+def missing_emulation(said: str, architecture: Architecture) -> str:
+    """Return why the engine runs no program of a machine, if what it said means that; else ""."""
+    if "exec format error" not in said:
+        return ""
+    machine = MACHINES[architecture]
+    return (
+        f"this Docker engine does not run programs for linux/{machine} ({architecture}).\n"
+        "Build on such a machine, or let the engine emulate it:\n"
+        f"    docker run --privileged --rm tonistiigi/binfmt --install {machine}"
+    )
+
+
 def last_lines(text: str, number: int = _SHOWN_LINES) -> str:
     """Return the end of what a program said, indented."""
     lines = [line.rstrip() for line in text.strip().splitlines() if line.strip()]

@@ -27,6 +27,7 @@ from lambda_build.docker import (
     bring_image,
     docker,
     last_lines,
+    missing_emulation,
     network_options,
     platform_options,
 )
@@ -218,13 +219,8 @@ def _answer(
         answer: dict[str, Any] = json.loads(result.stdout)
         return answer
     target, image, said = builder.target, builder.image, last_lines(result.stderr)
-    if "exec format error" in result.stderr:
-        machine = MACHINES[target.architecture]
-        raise DockerError(
-            f"{source.what} cannot be compiled: this Docker engine does not run programs for "
-            f"linux/{machine} ({target.architecture}).\nBuild on such a machine, or let the engine "
-            f"emulate it:\n    docker run --privileged --rm tonistiigi/binfmt --install {machine}"
-        )
+    if why := missing_emulation(result.stderr, target.architecture):
+        raise DockerError(f"{source.what} cannot be compiled: {why}")
     if result.returncode == _NOT_FOUND or "executable file not found" in result.stderr:
         raise DockerError(
             f"{source.what} cannot be compiled: {image} has no python{target.python} on its PATH.\n"

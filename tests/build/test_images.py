@@ -493,11 +493,25 @@ def test_an_image_of_another_machine_is_refused_and_removed(
     assert registry.tags(tiny.folder.name) == []
 
 
+def test_an_engine_that_cannot_run_the_machine_s_programs_is_told(
+    tiny: Tiny, docker_engine: Engine, registry: Registry
+) -> None:
+    other = f"{tiny.folder.name}:arm64"
+    docker_engine.docker("load", "--input", foreign_image(tiny.folder.parent / "x.tar", other))
+    write_tree(tiny.folder, {"Dockerfile": f"FROM {other}\nRUN true\n"})
+    said = tiny.push(tiny.plan(architecture="arm64"), architecture="arm64")
+    refused(said, 17, "does not run programs for linux/arm64", "binfmt --install arm64")
+    assert registry.tags(tiny.folder.name) == []
+
+
 def foreign_image(file: Path, name: str) -> str:
-    """Write an archive for `docker load` of an image for arm64 that holds one file."""
+    """Write an archive for `docker load` of an image for arm64, whose shell no machine runs."""
+    shell = tarfile.TarInfo("bin/sh")
+    program = make_elf(machine=0x1234)
+    shell.size, shell.mode = len(program), 0o755
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as packed:
-        packed.addfile(tarfile.TarInfo("empty"))
+        packed.addfile(shell, io.BytesIO(program))
     digest = f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"
     settings = {
         "architecture": "arm64",

@@ -24,6 +24,7 @@ from lambda_build.docker import (
     docker,
     inspect_image,
     last_lines,
+    missing_emulation,
     network_options,
     platform_options,
 )
@@ -263,9 +264,12 @@ def _built(image: ImageInputs, context: Path, reference: str) -> dict[str, Any]:
         timeout_s=LONGEST_S,
     )
     if result.returncode:
+        said = result.stdout + result.stderr
+        if why := missing_emulation(said, target.architecture):
+            raise DockerError(f"the image of {image.function.name} cannot be built: {why}")
         raise ImageError(
             f"docker cannot build the image of {image.function.name}; it ended with:\n"
-            f"{last_lines(result.stdout + result.stderr)}\n"
+            f"{last_lines(said)}\n"
             f"Mend {_dockerfile_name(image)}; to try it by itself:\n"
             f"    docker build --build-arg BASE_IMAGE={image.base_image} "
             f"--build-arg HANDLER={image.handler} {context}"
