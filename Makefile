@@ -30,9 +30,10 @@ REQUEST = set --; \
 	[ -z "$$BODY" ] || set -- "$$@" --body "$$BODY"
 # Terraform's own words: terraform/environments/NAME.tfvars, if one is named.
 VAR_FILE = $(if $(ENVIRONMENT),-var-file=environments/$(ENVIRONMENT).tfvars)
-# After a bootstrap each environment has a state of its own, and one folder serves them in turn.
+# After a bootstrap each environment has a state of its own, and one folder serves them in turn. One
+# without a file is refused by init: it would be planned from the state of the one before.
 BOOTSTRAP := terraform -chdir=terraform/bootstrap
-BACKEND = $(if $(wildcard terraform/environments/$(ENVIRONMENT).s3.tfbackend),-reconfigure -backend-config=environments/$(ENVIRONMENT).s3.tfbackend)
+BACKEND = $(if $(wildcard terraform/backend.tf),-reconfigure -backend-config=environments/$(or $(ENVIRONMENT),$(error ENVIRONMENT is missing, and each has a state of its own: say e.g. ENVIRONMENT=staging)).s3.tfbackend)
 
 .PHONY: help
 help: ## Show what there is

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,3 +103,31 @@ def test_the_outputs_say_what_to_tell_github(bootstrap: Bootstrap) -> None:
             for name in ("production", "staging")
         },
     }
+
+
+def make(folder: Path, *arguments: str) -> str:
+    """Return what make would run, or why it would not."""
+    done = subprocess.run(
+        ["make", "--dry-run", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout
+
+
+def test_make_plans_from_the_state_of_the_environment_that_is_named(
+    project: Path, tmp_path: Path
+) -> None:
+    shutil.copyfile(project / "Makefile", tmp_path / "Makefile")
+    tmp_path.joinpath("terraform").mkdir()
+
+    # Without a bootstrap the state is this machine's, whatever the environment.
+    assert "-backend-config" not in make(tmp_path, "plan", "ENVIRONMENT=dev")
+
+    tmp_path.joinpath("terraform", "backend.tf").touch()
+    named = make(tmp_path, "plan", "ENVIRONMENT=dev")
+    assert "-reconfigure -backend-config=environments/dev.s3.tfbackend" in named
+    assert "ENVIRONMENT is missing" in make(tmp_path, "plan")
