@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lambda_release.aws import Aws
 from lambda_release.clock import SystemClock
-from lambda_release.errors import LambdaReleaseError, UsageError
+from lambda_release.errors import LambdaReleaseError, OutputsError, UsageError
 from lambda_release.functions import Function, chosen, functions_of, read_outputs
 from lambda_release.pin import pin
 from lambda_release.release import Watch, release
@@ -198,7 +198,7 @@ def _pin(
 ) -> list[str]:
     file = options.output or options.terraform / "release.tfvars.json"
     lines = pin(functions, aws, file)
-    console.say(f"{file} pins {len(lines)} functions")
+    console.say(f"{file} says what is live")
     return lines
 
 
@@ -209,6 +209,11 @@ def _release(
     clock: Clock,
     console: _Console,
 ) -> list[str]:
+    if not functions:
+        raise OutputsError(
+            f"{options.outputs or options.terraform} tells of no functions: nothing was applied, "
+            "or not with this state. Run `terraform init` and `terraform apply` there first"
+        )
     wanted = chosen(functions, options.functions)
     if options.version and len(options.functions) != 1:
         raise UsageError("--version is of one function: name it, e.g. release chat --version 7")

@@ -129,6 +129,14 @@ def test_a_function_that_nobody_knows_is_refused(
     )
 
 
+def test_where_nothing_was_applied_there_is_nothing_to_release(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(world, tmp_path, "release") == 3
+    assert "tells of no functions" in capsys.readouterr().err
+    assert run(world, tmp_path, "pin", "--output", str(tmp_path / "pinned.json")) == 0
+
+
 def test_a_version_is_of_one_function(world: World, tmp_path: Path) -> None:
     world.add("chat")
     assert run(world, tmp_path, "release", "--version", "2") == 2
