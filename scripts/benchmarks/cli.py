@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import lambda_build
 from lambda_build.errors import LambdaBuildError
 from lambda_build.process import run
 
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for folder in (cache, docs):
         folder.mkdir(parents=True, exist_ok=True)
     file = docs / "build.json"
+    # As it is once it has run; peers are compiled when they are installed.
+    compileall.compile_dir(lambda_build.__path__[0], quiet=1)
     try:
         if not options.table_only:
             with tempfile.TemporaryDirectory(prefix="work-", dir=cache) as work:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -70,6 +71,9 @@ _ROOM = "Make room on the disk, or name another folder for temporary files: expo
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the program with its exit code."""
+    # A build makes ten thousands of records, and hardly any garbage that counting references does
+    # not find: looking for it took 20 of 300 ms, and 1.1 of 7.1 s where imports are first read.
+    gc.set_threshold(100_000)
     end = partial(_end, process=os.getpid())
     previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
