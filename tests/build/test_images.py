@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from base_images import BaseImages
     from docker_engine import Engine
     from local_aws.registry import Registry
 
@@ -87,6 +86,36 @@ class Tiny:
         self.patch.setenv("DOCKER_HOST", f"unix://{self.folder}/no.sock")
 
 
+def archive_of_image(
+    file: Path, name: str, *, machine: str = "amd64", entry_point: str = ""
+) -> str:
+    """Write an archive for `docker load` of an image that holds a shell which no machine runs."""
+    shell = tarfile.TarInfo("bin/sh")
+    program = make_elf(machine=0x1234)
+    shell.size, shell.mode = len(program), 0o755
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as packed:
+        packed.addfile(shell, io.BytesIO(program))
+    digest = f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"
+    settings = {
+        "architecture": machine,
+        "os": "linux",
+        "config": {"Entrypoint": [entry_point]} if entry_point else {},
+        "rootfs": {"type": "layers", "diff_ids": [digest]},
+    }
+    listed = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    with tarfile.open(file, "w") as archive:
+        for path, data in {
+            "config.json": json.dumps(settings).encode(),
+            "layer.tar": layer.getvalue(),
+            "manifest.json": json.dumps(listed).encode(),
+        }.items():
+            info = tarfile.TarInfo(path)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return str(file)
+
+
 def write_function(folder: Path, base_image: str) -> None:
     make_wheel(folder.parent / "wheels")
     described = {"handler": "index.handler", "dependencies": "image", "base_image": base_image}
@@ -119,11 +148,13 @@ def unbuilt(
 
 @pytest.fixture(scope="module")
 def pushed_base(
-    docker_engine: Engine, base_images: BaseImages, registry: Registry
+    docker_engine: Engine, registry: Registry, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """AWS's image of the runtime, or its stand-in, in the test's registry."""
+    """What has the name of AWS's image in the test's registry: nothing is run in these tests."""
     name = f"{registry.address}/lambda/python:3.11"
-    docker_engine.docker("tag", base_images.lambda_python, name)
+    file = tmp_path_factory.mktemp("base") / "base.tar"
+    made = archive_of_image(file, name, entry_point="/lambda-entrypoint.sh")
+    docker_engine.docker("load", "--input", made)
     docker_engine.docker("push", "--quiet", name)
     yield name
     docker_engine.docker("image", "rm", name)
@@ -479,7 +510,8 @@ def test_an_image_of_another_machine_is_refused_and_removed(
     tiny: Tiny, docker_engine: Engine, registry: Registry
 ) -> None:
     other = f"{tiny.folder.name}:arm64"
-    docker_engine.docker("load", "--input", foreign_image(tiny.folder.parent / "x.tar", other))
+    made = archive_of_image(tiny.folder.parent / "x.tar", other, machine="arm64")
+    docker_engine.docker("load", "--input", made)
     write_tree(tiny.folder, {"Dockerfile": f"FROM {other}\nCOPY source/ /var/task/\n"})
     planned = tiny.plan()
     refused(
@@ -497,56 +529,29 @@ def test_an_engine_that_cannot_run_the_machine_s_programs_is_told(
     tiny: Tiny, docker_engine: Engine, registry: Registry
 ) -> None:
     other = f"{tiny.folder.name}:arm64"
-    docker_engine.docker("load", "--input", foreign_image(tiny.folder.parent / "x.tar", other))
+    made = archive_of_image(tiny.folder.parent / "x.tar", other, machine="arm64")
+    docker_engine.docker("load", "--input", made)
     write_tree(tiny.folder, {"Dockerfile": f"FROM {other}\nRUN true\n"})
     said = tiny.push(tiny.plan(architecture="arm64"), architecture="arm64")
     refused(said, 17, "does not run programs for linux/arm64", "binfmt --install arm64")
     assert registry.tags(tiny.folder.name) == []
 
 
-def foreign_image(file: Path, name: str) -> str:
-    """Write an archive for `docker load` of an image for arm64, whose shell no machine runs."""
-    shell = tarfile.TarInfo("bin/sh")
-    program = make_elf(machine=0x1234)
-    shell.size, shell.mode = len(program), 0o755
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as packed:
-        packed.addfile(shell, io.BytesIO(program))
-    digest = f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"
-    settings = {
-        "architecture": "arm64",
-        "os": "linux",
-        "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [digest]},
-    }
-    listed = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
-    with tarfile.open(file, "w") as archive:
-        for path, data in {
-            "config.json": json.dumps(settings).encode(),
-            "layer.tar": layer.getvalue(),
-            "manifest.json": json.dumps(listed).encode(),
-        }.items():
-            info = tarfile.TarInfo(path)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return str(file)
-
-
 def test_a_dockerfile_that_fails_is_told_with_what_it_said_last(
     tiny: Tiny, registry: Registry
 ) -> None:
-    failing = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo the reason >&2; exit 7\n"
+    failing = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY the-reason /\n"
     write_tree(tiny.folder, {"Dockerfile": failing})
     said = tiny.push(tiny.plan())
-    refused(said, 18, "the reason", f"Mend {tiny.folder / 'Dockerfile'}", "docker build")
+    refused(said, 18, "the-reason", f"Mend {tiny.folder / 'Dockerfile'}", "docker build")
     assert registry.tags(tiny.folder.name) == []
 
 
 def test_an_unknown_base_on_which_nothing_starts_is_refused_when_it_is_built(
-    tiny: Tiny, base_images: BaseImages
+    tiny: Tiny, docker_engine: Engine
 ) -> None:
     plain = f"{tiny.folder.name}:plain"
-    docker("tag", base_images.amazon_linux, plain)
+    docker_engine.docker("load", "--input", archive_of_image(tiny.folder.parent / "x.tar", plain))
     words = ("image", "--source", str(tiny.folder), "--base-image", plain, "--glibc", "2.26")
     refused(tiny.run(*words), 18, f"nothing in its base image {plain} starts a function")
     assert docker("image", "ls", "--quiet", f"{tiny.folder.name}:?*").stdout.count("\n") == 1
