@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from packaging.requirements import Requirement
 
-from lambda_build.bytecode import Bytecode, Compiler, compile_members, find_compiler
+from lambda_build.bytecode import Bytecode, Compiler, compile_members, find_compiler, no_compiler
 from lambda_build.checks import check
 from lambda_build.checks.findings import refuse
 from lambda_build.checks.imports import reached_modules
@@ -198,7 +198,7 @@ def _with_bytecode(
     """
     compiler, own = source.result()
     if compiler is None:
-        return plain, None, [no_compiler(inputs)]
+        return plain, None, [no_compiler(inputs.function)]
     name, python = inputs.function.name, inputs.function.target.python
     for path, reason in own.failed:
         raise SourceError(
@@ -242,15 +242,6 @@ def _fits_with_bytecode(plain: Layout) -> bool:
     """
     modules = sum(member.size for member in plain.members if member.path.endswith(".py"))
     return plain.size + modules * _BYTECODE_RATIO <= check.LARGEST_UNZIPPED_BYTES
-
-
-def no_compiler(inputs: Inputs) -> str:
-    """Return the warning that a package has no bytecode for want of a Python."""
-    python = inputs.function.target.python
-    return (
-        f"{inputs.function.name}: no Python {python} on this machine, so the package has no "
-        f"bytecode and starts slower. Install one, e.g.: uv python install {python}"
-    )
 
 
 def _record(inputs: Inputs, wheels: Sequence[Wheel], division: Division) -> Member:

@@ -191,10 +191,9 @@ def is_current(manifest: Mapping[str, Any], inputs: Inputs) -> bool:
 
 def _can_compile_now(manifest: Mapping[str, Any], inputs: Inputs) -> bool:
     """Whether a package lacks bytecode for want of a Python, and there is one now."""
-    from lambda_build.assemble import no_compiler  # noqa: PLC0415 - hardly ever needed
-    from lambda_build.bytecode import find_compiler  # noqa: PLC0415
+    from lambda_build.bytecode import find_compiler, no_compiler  # noqa: PLC0415 - rarely needed
 
-    if no_compiler(inputs) not in manifest["warnings"]:
+    if no_compiler(inputs.function) not in manifest["warnings"]:
         return False
     return find_compiler(inputs.function.target.python) is not None
 

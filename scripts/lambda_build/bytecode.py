@@ -25,6 +25,8 @@ from lambda_build.zip_member import info_of, info_row
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from lambda_build.function import Function
+
 _PROGRAM = Path(__file__).with_name("_compile_modules.py")
 _FORMAT = 2  # raised when the program changes what it writes, or what is kept of it
 
@@ -49,6 +51,15 @@ def find_compiler(python: str) -> Compiler | None:
     """Return a Python of that minor version (`3.11`) with its full version, if there is one."""
     found = find_version(python)
     return None if found is None else Compiler(executable=found[0], version=found[1])
+
+
+def no_compiler(function: Function) -> str:
+    """Return the warning that a package has no bytecode for want of a Python."""
+    python = function.target.python
+    return (
+        f"{function.name}: no Python {python} on this machine, so the package has no bytecode and "
+        f"starts slower. Install one, e.g.: uv python install {python}"
+    )
 
 
 def compile_members(
