@@ -6,9 +6,10 @@ import json
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deployment.errors import AnswerError, InputError
+from deployment.outputs import output, read_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +31,9 @@ def ask(
     `outputs_text` is what `terraform output -json` wrote. Raises AnswerError when another version
     answers for `patience_s`, or none.
     """
-    outputs = _outputs(outputs_text)
-    wanted = _output(outputs, f"{function}_function_version")
-    url = f"{_output(outputs, 'api_url')}/{function}/health"
+    outputs = read_outputs(outputs_text)
+    wanted = output(outputs, f"{function}_function_version")
+    url = f"{output(outputs, 'api_url')}/{function}/health"
     deadline = time.monotonic() + patience_s
     while True:
         said = _asked(url)
@@ -61,20 +62,3 @@ def _asked(url: str) -> str:
         return f"nobody ({error})"
     version = body.get("function_version") if isinstance(body, dict) else None
     return f"version {version}" if version else "something that tells no version"
-
-
-def _outputs(text: str) -> dict[str, Any]:
-    try:
-        outputs = json.loads(text)
-        return {name: output["value"] for name, output in outputs.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            "these are no outputs in JSON. Make them with:\n"
-            "    terraform -chdir=terraform output -json"
-        ) from error
-
-
-def _output(outputs: dict[str, Any], name: str) -> str:
-    if name not in outputs:
-        raise InputError(f"the stack has no output {name}. It has: {', '.join(sorted(outputs))}.")
-    return str(outputs[name])

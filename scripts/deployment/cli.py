@@ -1,4 +1,4 @@
-"""The command line: `lambda-deployment pack`, `unpack`, `summary` and `ask`."""
+"""The command line: `lambda-deployment pack`, `unpack`, `summary`, `ask` and `images`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deployment.answer import ask
 from deployment.bundle import pack, unpack
 from deployment.errors import DeploymentError
+from deployment.outputs import images
 from deployment.plan import read_plan
 from deployment.summary import summarise
 
@@ -27,6 +28,8 @@ examples, in the project's folder:
                                    what the plan changes, as Markdown
   terraform -chdir=terraform output -json | lambda-deployment ask chat
                                    fails unless the newest version of chat answers
+  terraform -chdir=terraform output -json | lambda-deployment images
+                                   the images that are deployed, for the next environment
 """
 
 
@@ -59,6 +62,10 @@ def _ask(options: argparse.Namespace) -> str:
     return f"version {version} of {options.function} answers\n"
 
 
+def _images(_options: argparse.Namespace) -> str:
+    return f"{images(sys.stdin.read())}\n"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lambda-deployment",
@@ -80,4 +87,6 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("ask", help="see which version of a function answers")
     command.add_argument("function")
     command.set_defaults(command=_ask)
+    command = commands.add_parser("images", help="tell which images are deployed, as JSON")
+    command.set_defaults(command=_images)
     return parser

@@ -329,7 +329,8 @@ def _push_image(_: argparse.Namespace) -> None:
     pushed = push_planned()
     for warning in pushed.warnings:
         _say(f"{_yellow('warning:')} {warning}")
-    print(f"{pushed.reference}  {'was there' if pushed.was_there else 'pushed'}")
+    done = "promoted" if pushed.promoted else "pushed"
+    print(f"{pushed.reference}  {'was there' if pushed.was_there else done}")
 
 
 def _lock(options: argparse.Namespace) -> None:

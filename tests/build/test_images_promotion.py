@@ -70,6 +70,7 @@ def test_an_image_keeps_its_digest_and_is_not_built(
 
     assert pushed.reference == f"{production}@{source.digest}"
     assert not pushed.was_there
+    assert pushed.promoted
     found = registry.manifest("production/promotion", TAG)
     assert found is not None
     assert found.digest == source.digest

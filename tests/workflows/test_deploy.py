@@ -8,6 +8,8 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ import pytest
 from workflows.world import BUCKET, DEPLOY_ROLE, PLAN_ROLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workflows.act import Run
     from workflows.world import World
 
@@ -26,6 +30,11 @@ LOCK = f"{STATE}.tflock"
 VERIFY = "Verify the bundle, and put its files where they were planned"
 BECOME = "Become the role that deploys"
 TERRAFORM_APPLY = "Apply what was planned"
+RELEASE = "Release the new versions, watched"
+
+
+# Several runs of a workflow take minutes on a machine that has other things to do.
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +84,71 @@ def test_the_package_that_was_planned_is_the_one_that_runs(world: World, pushed:
     assert function["Configuration"]["CodeSha256"] == base64.b64encode(package).decode()
 
 
+@pytest.mark.usefixtures("docker_engine")
+def test_an_image_is_built_in_staging_and_promoted_to_production(world: World, pushed: Run) -> None:
+    functions = world.boto3("lambda")
+    images = [
+        functions.get_function(FunctionName=f"python-lambda-{environment}-inference")["Code"]
+        for environment in ("staging", "production")
+    ]
+
+    staging, production = (image["ImageUri"].partition("@") for image in images)
+    assert staging[0].endswith("/python-lambda-staging-inference")
+    assert production[0].endswith("/python-lambda-production-inference")
+    assert staging[2] == production[2]
+    digest = re.escape(staging[2])
+    done = re.findall(rf"(\w+)/{APPLY}\W.*@{digest}  (.+)", pushed.output)
+    assert done == [("staging", "pushed"), ("production", "promoted")]
+
+
 def test_a_summary_tells_what_changes_and_no_values(pushed: Run) -> None:
     assert "## Plan of staging" in pushed.output
     assert "| create | `module.chat.module.function.aws_lambda_function.this` |  |" in pushed.output
+
+
+def test_an_alarm_at_ten_percent_takes_the_new_version_back(
+    world: World, deployed: dict[str, Any]
+) -> None:
+    world.change_chat("rung")
+    before = world.alias("staging")["FunctionVersion"]
+
+    with ringing_when_shared(world):
+        run = world.act.push(job="staging", variables={"RELEASE_WATCH_S": "60"})
+
+    assert run.exit_code != 0, run.output
+    assert run.step(f"staging/{APPLY}", RELEASE) == "Failure", run.output
+    assert "gets 10 % of the requests" in run.output
+    assert "the alarm python-lambda-staging-chat-errors rang" in run.output
+    alias = world.alias("staging")
+    assert alias["FunctionVersion"] == before
+    assert not alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")
+    assert world.answer("staging") == deployed
+
+
+@contextmanager
+def ringing_when_shared(world: World) -> Iterator[None]:
+    """Have chat's alarm ring as soon as a new version has a share of the requests."""
+    done = threading.Event()
+
+    def set_state(state: str) -> None:
+        world.boto3("cloudwatch").set_alarm_state(
+            AlarmName="python-lambda-staging-chat-errors", StateValue=state, StateReason="a test"
+        )
+
+    def ring() -> None:
+        while not done.wait(0.5):
+            if world.alias("staging").get("RoutingConfig", {}).get("AdditionalVersionWeights"):
+                set_state("ALARM")
+                return
+
+    thread = threading.Thread(target=ring)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        set_state("OK")
 
 
 def test_red_tests_deploy_nothing(world: World, deployed: dict[str, Any]) -> None:
@@ -85,6 +156,14 @@ def test_red_tests_deploy_nothing(world: World, deployed: dict[str, Any]) -> Non
 
     assert run.exit_code != 0, run.output
     assert run.step("deploy/linters and tests", "Lint and test") == "Failure"
+    assert "/deploy environment/" not in run.output
+
+
+def test_without_roles_there_is_nowhere_to_deploy_to(world: World) -> None:
+    run = world.act.push(variables={"AWS_PLAN_ROLE_ARN": ""})
+
+    assert run.exit_code == 0, run.output
+    assert run.step("deploy/linters and tests", "Lint and test") == "Success"
     assert "/deploy environment/" not in run.output
 
 
@@ -137,8 +216,8 @@ def test_an_apply_that_was_killed_is_finished_by_the_next_one_when_its_lock_is_g
     world: World, deployed: dict[str, Any], tmp_path: Path
 ) -> None:
     world.change_chat("after the kill")
-    # The version is published, and callers do not get it yet.
-    killing = world.killing_terraform(tmp_path, "aws_lambda_alias.live: Modifying")
+    # It may have been changed, and Terraform did not write down that it was.
+    killing = world.killing_terraform(tmp_path, "aws_lambda_function.this: Modifying")
 
     killed = world.act.push(job="staging", environment=killing)
     assert killed.exit_code != 0

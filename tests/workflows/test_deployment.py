@@ -15,6 +15,7 @@ from deployment.answer import ask
 from deployment.bundle import MANIFEST, pack, unpack
 from deployment.cli import main
 from deployment.errors import AnswerError, BundleError, InputError
+from deployment.outputs import images
 from deployment.plan import read_plan
 from deployment.summary import summarise
 
@@ -286,6 +287,17 @@ def test_an_api_that_is_not_there_is_an_error() -> None:
 def test_outputs_that_do_not_tell_what_is_needed_are_refused(told: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         ask(told, "chat", patience_s=0)
+
+
+def test_the_images_that_are_deployed_are_told_by_function() -> None:
+    told = {
+        "inference_package": {"value": {"uri": "host/name@sha256:1", "tag": "t"}},
+        "chat_package": {"value": {"path": "chat.zip"}},
+        "other_package": {"value": None},
+        "api_url": {"value": "https://x"},
+    }
+
+    assert images(json.dumps(told)) == '{"inference": "host/name@sha256:1"}'
 
 
 def test_the_command_line_carries_a_plan(

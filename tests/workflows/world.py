@@ -64,6 +64,13 @@ class World:
         artefacts = Path(self.act.environment["STAND_IN_ARTEFACTS"])
         return artefacts / f"bundle-{environment}" / "lambda_packages" / "chat_function.zip"
 
+    def alias(self, environment: str) -> dict[str, Any]:
+        """Return what chat's alias serves in an environment."""
+        alias: dict[str, Any] = self.boto3("lambda").get_alias(
+            FunctionName=f"python-lambda-{environment}-chat", Name="live"
+        )
+        return alias
+
     def killing_terraform(self, folder: Path, when: str) -> dict[str, str]:
         """Return the environment of a runner that kills an apply of Terraform when it says so."""
         program = Path(__file__).with_name("killed_terraform.py")
@@ -76,20 +83,32 @@ class World:
 
 
 def make_world(project: Path, folder: Path, exits: ExitStack) -> World:
-    """Start an AWS that has a bucket for states, and clone the project."""
+    """Start an AWS that has a bucket for states, and clone the project.
+
+    Without Docker there is no container function.
+    """
     told = serve(folder, exits)
     aws, front_url = told["environment"], told["front_url"]
     environment = runner_environment(folder, aws, find_providers(folder).environment)
     act = Act(
         clone=clone_project(project, folder / "clone"),
         work_dir=folder,
-        environment={**environment, "TF_VAR_front_url": front_url},
+        environment={
+            **environment,
+            "TF_VAR_front_url": front_url,
+            "TF_VAR_has_docker": str(not told["containers_off"]).lower(),
+        },
         variables={
             "AWS_REGION": REGION,
             "AWS_PLAN_ROLE_ARN": PLAN_ROLE,
             "AWS_DEPLOY_ROLE_ARN": DEPLOY_ROLE,
+            "RELEASE_WATCH_S": "1",
         },
     )
-    world = World(act=act, endpoint_url=aws["AWS_ENDPOINT_URL"], front_url=front_url)
+    world = World(
+        act=act,
+        endpoint_url=aws["AWS_ENDPOINT_URL"],
+        front_url=front_url,
+    )
     world.boto3("s3").create_bucket(Bucket=BUCKET)
     return world

@@ -93,6 +93,7 @@ class Pushed:
     reference: str  # by digest
     was_there: bool
     warnings: tuple[str, ...]
+    promoted: bool = False  # it came from another repository, and nothing was built
 
 
 def build_image(function: Function, output_dir: Path, cache: Cache) -> Image:

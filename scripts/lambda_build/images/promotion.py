@@ -71,7 +71,9 @@ def promote_image(source: Reference, repository: str, tag: str, login: Login | N
             f"    aws ecr batch-delete-image --repository-name {wanted.repository} "
             f"--image-ids imageTag={tag}"
         )
-    return Pushed(reference=f"{repository}@{there}", was_there=was_there, warnings=())
+    return Pushed(
+        reference=f"{repository}@{there}", was_there=was_there, warnings=(), promoted=True
+    )
 
 
 def _pull(source: Reference, wanted: Reference, login: Login | None) -> None:

@@ -31,13 +31,19 @@ variable "front_url" {
   type        = string
 }
 
-variable "chat_release" {
-  description = "Which version of chat is live, as in the project's stack."
-  type = object({
-    version       = string
-    newest_weight = optional(number)
-  })
-  default = null
+variable "has_docker" {
+  description = "Whether inference can be built."
+  type        = bool
+}
+
+variable "release" {
+  description = "Which versions are live, by function, as in the project's stack."
+  type = map(object({
+    version                    = string
+    additional_version_weights = optional(map(number))
+  }))
+  default  = {}
+  nullable = false
 }
 
 module "chat" {
@@ -52,7 +58,35 @@ module "chat" {
     output_dir   = "${path.root}/../lambda_packages"
   }
 
-  release = var.chat_release
+  release = lookup(var.release, "chat", null)
+}
+
+module "inference" {
+  source = "./modules/container_function"
+  count  = var.has_docker ? 1 : 0
+
+  name = "python-lambda-${var.environment}-inference"
+
+  package = {
+    name         = "inference"
+    source       = "${path.root}/../backend/inference"
+    requirements = ""
+    base_image   = "public.ecr.aws/lambda/python:3.11@sha256:${sha256("its Dockerfile has none")}"
+    output_dir   = "${path.root}/../lambda_packages"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "errors" {
+  alarm_name          = "python-lambda-${var.environment}-chat-errors"
+  comparison_operator = "GreaterThanThreshold"
+  evaluation_periods  = 1
+  metric_name         = "Errors"
+  namespace           = "AWS/Lambda"
+  period              = 60
+  statistic           = "Sum"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  dimensions          = { FunctionName = module.chat.function.name }
 }
 
 module "api" {
@@ -67,22 +101,24 @@ output "api_url" {
   value       = "${var.front_url}/${module.api.id}"
 }
 
-output "api_id" {
-  description = "The API's id."
-  value       = module.api.id
-}
-
-output "chat_function_name" {
-  description = "Name of chat's function."
-  value       = module.chat.function.name
-}
-
-output "chat_function_alias_arn" {
-  description = "chat's alias live."
-  value       = module.chat.function.alias_arn
-}
-
 output "chat_function_version" {
   description = "Newest published version of chat."
   value       = module.chat.function.version
+}
+
+output "inference_package" {
+  description = "What is deployed for inference, where there is Docker."
+  value       = one(module.inference[*].package)
+}
+
+output "functions" {
+  description = "What lambda-release moves, as in the project's stack."
+  value = {
+    chat = {
+      function_name = module.chat.function.name
+      alias_name    = module.chat.function.alias_name
+      check         = { route = "GET /chat/health" }
+      alarms        = [aws_cloudwatch_metric_alarm.errors.alarm_name]
+    }
+  }
 }
