@@ -48,5 +48,6 @@ check hadolint backend/*/Dockerfile scripts/lambda_build/images/*Dockerfile
 check zizmor --quiet --offline --no-progress .github
 check check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 check check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+check check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 check_if_there actionlint .github/workflows/*.yml
 exit $status
