@@ -243,7 +243,9 @@ def temporary_folder() -> Iterator[Path]:
     """Give a folder that is gone when the block ends, and when the process is told to end."""
     import tempfile  # noqa: PLC0415 - slow to import
 
-    folder = _begun(Path(tempfile.gettempdir(), "lambda-build"))
+    place = Path(tempfile.gettempdir(), "lambda-build")
+    sweep(place.parent, place, older_than_s=_ABANDONED_S)  # of processes that were killed
+    folder = _begun(place)
     folder.mkdir(0o700)
     try:
         yield folder

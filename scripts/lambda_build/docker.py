@@ -36,6 +36,9 @@ _NO_ENGINE = (
     "Cannot connect to the Docker daemon",
     "error during connect",
     "permission denied while trying to connect to the Docker daemon",
+    # Docker 29's words.
+    "failed to connect to the docker API",
+    "permission denied while trying to connect to the docker API",
 )
 
 # Waits for its stdin to be closed, which the kernel does for a process that is killed, and then

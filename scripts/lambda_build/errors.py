@@ -26,8 +26,9 @@ from __future__ import annotations
 
 import re
 
-# What stands before the host in an address; `${NAME}` is no secret, and worth reading.
-_CREDENTIALS = re.compile(r"(?<=://)(?!\$\{\w+\}@|[^\s/@:]*:\$\{\w+\}@)[^\s/@]+(?=@)")
+# What stands before the host in an address, to its last `@`; `${NAME}` is no secret, and worth
+# reading.
+_CREDENTIALS = re.compile(r"(?<=://)(?!\$\{\w+\}@|[^\s/@:]*:\$\{\w+\}@)[^\s/]+(?=@)")
 
 
 def redacted(text: str) -> str:

@@ -130,18 +130,14 @@ def find_functions(project: Path, names: list[str]) -> list[Function]:
     return [read_function(folders[name]) for name in names or folders]
 
 
-def image_target(
-    folder: Path, runtime: str, architecture: str, *, base_image: str, glibc: str | None = None
-) -> Target:
+def image_target(folder: Path, runtime: str, architecture: str, *, base_image: str) -> Target:
     """Return what the image of a folder's function is built for, on a base ("": AWS's own)."""
-    given = {} if glibc is None else {"glibc": glibc}
     return _target(
         folder,
         _described_if_any(folder),
         runtime=runtime,
         architecture=architecture,
         base_image=base_image,
-        **given,
     )
 
 
@@ -167,7 +163,8 @@ def _target(folder: Path, described: Mapping[str, Any], **given: str) -> Target:
     base = read_base(
         said.get("base_image") or default,
         target.runtime,
-        like=described.get("base_image") or default,
+        # What is given stands for what is described; of a folder that is not, for nothing.
+        like=described.get("base_image") or (default if described else ""),
         glibc=said.get("glibc", ""),
         where=str(file),
         dockerfile=folder / "Dockerfile",

@@ -6,7 +6,6 @@ only the stand-in for Bedrock.
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from lambda_build.build import package
 from lambda_build.cache import Cache
-from lambda_build.docker import docker as run_docker
+from lambda_build.docker import inspect_image
 from lambda_build.function import find_functions, folder_function
 from lambda_build.images.image import build_image
 
@@ -194,9 +193,8 @@ def _configured(built: Alone, variables: Mapping[str, str]) -> Function:
 
 def _inspected(reference: str) -> tuple[str, dict[str, str]]:
     """Return an image's id, which no registry is asked for, and its environment variables."""
-    ended = run_docker("image", "inspect", "--format", "{{json .}}", reference)
-    if ended.returncode:
+    found = inspect_image(reference)
+    if found is None:
         raise ImageError(f"the image {reference} is not in Docker any more. Try again.")
-    found = json.loads(ended.stdout)
     variables = dict(each.split("=", 1) for each in found["Config"].get("Env") or ())
     return str(found["Id"]), variables

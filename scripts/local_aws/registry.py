@@ -74,7 +74,11 @@ class Registry:
         if not ready.wait(_START_S) or not self._port:
             text = said.read_text(encoding="utf-8", errors="replace").strip()
             self._end()
-            raise RegistryError(f"the registry does not start: {text[-1000:] or 'it said nothing'}")
+            raise RegistryError(
+                f"the registry does not start: {text[-1000:] or 'it said nothing'}\n"
+                f"Install it (apt-get install {_PROGRAM}), or bring its image, then try again:\n"
+                f"    docker pull {_IMAGE}"
+            )
         return self
 
     def __exit__(

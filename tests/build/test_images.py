@@ -21,6 +21,8 @@ from lambda_build import cli
 from lambda_build.checks.elf import read_elf
 from lambda_build.docker import docker, inspect_image
 from lambda_build.errors import RegistryError, UsageError
+from lambda_build.images.image import push
+from lambda_build.images.reference import Reference
 from lambda_build.images.terraform import VARIABLE, plan_image
 
 if TYPE_CHECKING:
@@ -321,7 +323,7 @@ def test_labels_tell_the_source_and_no_password_of_it(tiny: Tiny) -> None:
     git("init", "--quiet")
     git("add", ".")
     git("commit", "--quiet", "--message", "All of it")
-    git("remote", "add", "origin", "https://me:secret@example.test/a/b.git")
+    git("remote", "add", "origin", "https://me:s@cret@example.test/a/b.git")
     planned = tiny.plan()
     tiny.push(planned)
     found = inspect_image(f"{tiny.repository}:{planned['tag']}")
@@ -467,6 +469,18 @@ def test_a_registry_that_takes_no_push_is_told_with_what_it_says(tiny: Tiny, sta
         repository = f"{registry.address}/{tiny.folder.name}"
         said = tiny.push(tiny.plan(), repository_url=repository)
     refused(said, 19, f"{repository}:", "cannot be pushed", "as it was told", "ecr:PutImage")
+
+
+def test_layers_that_are_there_already_do_not_hide_why_a_push_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "docker"
+    said = "echo '5f70bf18a403: Layer already exists'; echo 'denied: as it was told' >&2; exit 1"
+    program.write_text(f"#!/bin/sh\n{said}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(RegistryError, match=r"as it was told\n.*ecr:PutImage"):
+        push(Reference.parse("registry.test/tiny:one"), None)
 
 
 def test_a_login_is_shown_to_the_registry_and_kept_nowhere(

@@ -68,6 +68,7 @@ def test_another_base_has_to_say_its_glibc(tmp_path: Path, base: str) -> None:
     ("said", "reason"),
     [
         ({"glibc": "new"}, "it is a version"),
+        ({"glibc": "2.3"}, "it is a version from 2.17 on"),
         ({"base_image": "https://x.test/y"}, "names no image"),
         ({"base_image": "public.ecr.aws/lambda/python:3.12"}, "has Python 3.12, and the runtime"),
         ({"base_image": AMAZON_LINUX, "provided": ["boto3"]}, "nothing tells that the base image"),
@@ -93,6 +94,19 @@ def test_a_mirror_of_the_described_base_is_taken_for_it(tmp_path: Path) -> None:
     assert (target.system, target.glibc) == ("mirror.test/al:newest", "2.34")
     # "" is AWS's own image, whatever is described.
     assert image_target(tmp_path, "python3.11", "x86_64", base_image="").glibc == "2.26"
+
+
+def test_a_base_that_nobody_describes_is_taken_for_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing tells which glibc"):
+        image_target(tmp_path, "python3.12", "x86_64", base_image="python:3.12-slim-bullseye")
+
+
+def test_a_base_whose_glibc_is_told_is_not_taken_for_aws_s(tmp_path: Path) -> None:
+    described(tmp_path, glibc="2.31")
+    target = image_target(tmp_path, "python3.11", "x86_64", base_image="python:3.11-bullseye")
+    assert target.glibc == "2.31"
+    assert target.base is not None
+    assert not target.base.is_runtime
 
 
 def test_one_word_makes_an_image_of_a_function_with_the_lock_that_it_has(tmp_path: Path) -> None:

@@ -489,6 +489,8 @@ def test_certificates_that_cannot_be_read_are_refused_by_name(
 
 def test_errors_and_echoed_commands_hold_no_credentials() -> None:
     text = "https://u:p@x.test/a http://t0ken@y.test git@z.test https://u:${TOKEN}@x.test"
+    text += " https://u:p@ss@x.test/a git+https://u:p@x.test/a@v1"
     shown = "https://****@x.test/a http://****@y.test git@z.test https://u:${TOKEN}@x.test"
+    shown += " https://****@x.test/a git+https://****@x.test/a@v1"
     assert redacted(text) == shown
     assert str(LambdaBuildError(text)) == shown

@@ -37,7 +37,8 @@ TOOLS = ("gcc", "g++", "cc", "c++", "clang", "ld", "as", "make", "pip", "pip3", 
 # Run in an image, by root: what it should not have, and who could write to the function.
 LOOK = f"""\
 import importlib.util, json, os, shutil, stat
-caches = [os.path.expanduser("~/.cache"), "/home", "/tmp", "/var/tmp", "/var/cache/dnf", "/var/cache/yum"]
+caches = [os.path.expanduser("~/.cache"), "/home", "/tmp", "/var/tmp",
+          "/var/cache/dnf", "/var/cache/yum"]
 modes = [os.lstat(os.path.join(at, name))
          for at, _, names in os.walk("/var/task") for name in names]
 print(json.dumps({{

@@ -19,7 +19,7 @@ from lambda_build.target import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-_GLIBC = re.compile(r"2\.\d{1,2}")
+_GLIBC = re.compile(r"2\.(?:1[7-9]|[2-9]\d)")  # wheels begin at manylinux2014, and so does uv
 
 # AWS's images by their repositories' names: in its own registry, in Docker Hub, and in mirrors of
 # the two, which keep the end of the name (Amazon ECR: "Sync an upstream registry").
@@ -50,13 +50,13 @@ def read_base(
     """Return what is known of a base image.
 
     Its glibc is told by the name, where it is one of AWS's. Any other name stands for what `like`
-    names (a mirror's, or a stand-in's), unless `glibc` says what it has. Raises UsageError, which
-    names `where`, when nothing tells it.
+    names (a mirror's, or a stand-in's; "": nothing), unless `glibc` says what it has. Raises
+    UsageError, which names `where`, when nothing tells it.
     """
     if glibc and not _GLIBC.fullmatch(glibc):
-        raise UsageError(f'{where}: glibc is {glibc!r}; it is a version, e.g. "2.34"')
+        raise UsageError(f'{where}: glibc is {glibc!r}; it is a version from 2.17 on, e.g. "2.34"')
     known = _known(reference, runtime, where)
-    if known is None and like != reference:
+    if known is None and like and not glibc:  # who tells a glibc means another system
         known = _known(like, runtime, where)
     found = glibc or (known.glibc if known else "")
     if not found:

@@ -109,6 +109,8 @@ def build_image(function: Function, output_dir: Path, cache: Cache) -> Image:
     if found is None:
         context = stage_context(image, cache, output_dir)
         found = _built(image, context.folder, reference)
+    else:
+        _check(found, image)  # who built it may have been killed before
     return Image(
         name=image_name(function),
         tag=image.tag,
@@ -254,8 +256,9 @@ def _built(image: ImageInputs, context: Path, reference: str) -> dict[str, Any]:
         bring_image(image.base_image, target.architecture, "the base image")
     _log.info("%s: building %s", image.function.name, reference)
     labels = origin_labels(image.function.source)
+    platform = platform_options(target.architecture)
     result = docker(
-        *("build", "--tag", reference, *platform_options(target.architecture), *network_options()),
+        *("build", "--tag", reference, *platform, *network_options()),
         *("--build-arg", f"BASE_IMAGE={image.base_image}"),
         *("--build-arg", f"HANDLER={image.handler}"),
         *(word for name in sorted(labels) for word in ("--label", f"{name}={labels[name]}")),
@@ -266,7 +269,7 @@ def _built(image: ImageInputs, context: Path, reference: str) -> dict[str, Any]:
     )
     if result.returncode:
         said = result.stdout + result.stderr
-        if why := missing_emulation(said, target.architecture):
+        if platform and (why := missing_emulation(said, target.architecture)):
             raise DockerError(f"the image of {image.function.name} cannot be built: {why}")
         raise ImageError(
             f"docker cannot build the image of {image.function.name}; it ended with:\n"
@@ -310,7 +313,8 @@ def push(reference: Reference, login: Login | None) -> str:
     with logged_in(reference.registry, login) as environment:
         result = docker("push", str(reference), environment=environment, timeout_s=LONGEST_S)
     if result.returncode:
-        said = result.stdout + result.stderr
+        # The reason alone: the progress says "Layer already exists", and has ids of any digits.
+        said = result.stderr if result.stderr.strip() else result.stdout
         there = None
         if any(word in said.lower() for word in _IMMUTABLE):
             # Somebody else pushed the same inputs meanwhile: that is the image that is wanted.

@@ -48,7 +48,7 @@ def promote_image(source: Reference, repository: str, tag: str, login: Login | N
     Raises PlanError when it is not the image that was planned, and ImageError when another one has
     the tag there, or Docker makes another one of it.
     """
-    home = str(source).partition("@")[0]
+    home = f"{source.registry}/{source.repository}"  # a tag of its own is not asked for
     tagged = image_digest(Reference.parse(f"{home}:{tag}"), login)
     if tagged != source.digest:
         raise PlanError(

@@ -6,7 +6,6 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from lambda_build.errors import redacted
 from lambda_build.process import run
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def origin_labels(folder: Path) -> dict[str, str]:
     if scp:
         source = f"https://{scp['host']}/{scp['path']}"
     if source.startswith(("https://", "http://", "ssh://", "git://")):  # no path of this machine
-        source = re.sub(r"(?<=://)[^/@]+@", "", redacted(source)).removesuffix(".git")
+        source = re.sub(r"(?<=://)[^/]+@", "", source).removesuffix(".git")
         labels["org.opencontainers.image.source"] = source
     return labels
 

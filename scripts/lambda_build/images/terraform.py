@@ -24,7 +24,7 @@ _QUERY = {
     *("name", "source", "requirements", "runtime", "architecture", "handler", "base_image"),
     "output_dir",
 }
-_OPTIONAL = {"provided", "glibc", "build_in_docker"}
+_OPTIONAL = {"provided", "build_in_docker"}
 _PUSH = {"tag", "repository_url"}
 
 VARIABLE = "LAMBDA_BUILD_IMAGE"
@@ -42,8 +42,8 @@ class _Asked:
 def plan_image(query_text: str) -> dict[str, str]:
     """Return what the module needs to know of an image: its inputs' digest, as a tag as well.
 
-    Nothing is built by Docker, and none is needed: what is staged and checked here is what Docker
-    will build from, so that what cannot run is refused by the plan.
+    Docker builds no image, and is needed for `build_in_docker` only: what is staged and checked
+    here is what Docker will build from, so that what cannot run is refused by the plan.
     """
     asked = _asked(read_query(query_text, _QUERY, _OPTIONAL), "the query")
     cache = Cache.default()
@@ -91,11 +91,7 @@ def _asked(query: Mapping[str, str], where: str) -> _Asked:
     source = Path(query["source"])
     requirements = query["requirements"]
     target = image_target(
-        source,
-        query["runtime"],
-        query["architecture"],
-        base_image=query["base_image"],
-        glibc=query.get("glibc"),
+        source, query["runtime"], query["architecture"], base_image=query["base_image"]
     )
     function = Function(
         name=query["name"],

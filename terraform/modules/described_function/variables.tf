@@ -5,7 +5,7 @@ variable "name" {
 }
 
 variable "folder" {
-  description = "Folder that holds the function's code, relative to the root module, and in it function.json: `description`, `runtime`, `architecture`, `handler`, `dependencies` (how packages are carried: zip, the default, or image), `requirements`, `provided`, `build_in_docker`, and for an image `base_image`."
+  description = "Folder that holds the function's code, relative to the root module, and in it function.json: `description`, `runtime`, `architecture`, `handler`, `dependencies` (how packages are carried: zip, the default, or image), `requirements`, `provided`, `build_in_docker`, and for an image `base_image` and `glibc`."
   type        = string
   nullable    = false
 
