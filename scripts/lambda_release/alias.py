@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SHARES = re.compile(r"Version (?P<version>\d+) gets a share since (?P<since>\S+)\.")
 _SERVES = re.compile(r"Version (?P<version>\d+) since \S+, before it (?P<before>\d+)\.")
-_TOOK_BACK = re.compile(r"Version (?P<version>\d+) since \S+: took back (?P<bad>\d+), (?P<why>.*)")
+_TAKEN_BACK = re.compile(r" Taken back: (?P<bad>\d+), (?P<why>.*)", re.DOTALL)
 _LIMIT = 256  # characters: Lambda API reference, "UpdateAlias"
 
 
@@ -39,7 +39,7 @@ class Alias:
     @property
     def since(self) -> datetime | None:
         """Return since when a version has had its share, if that is known."""
-        if found := _SHARES.fullmatch(self.description):
+        if found := _SHARES.match(self.description):
             try:
                 return datetime.fromisoformat(found["since"])
             except ValueError:
@@ -49,14 +49,35 @@ class Alias:
     @property
     def before(self) -> str | None:
         """Return the version that was served before this one, if that is known."""
-        found = _SERVES.fullmatch(self.description)
+        found = _SERVES.match(self.description)
         return found["before"] if found and found["version"] == self.version else None
 
     @property
     def taken_back(self) -> tuple[str, str] | None:
-        """Return the version that this one replaced because it was bad, and why, if one was."""
-        found = _TOOK_BACK.match(self.description)
-        return (found["bad"], found["why"]) if found and found["version"] == self.version else None
+        """Return the highest version above this one that was taken back, and why, if one was."""
+        found = _TAKEN_BACK.search(self.description)
+        above = found and int(found["bad"]) > int(self.version)
+        return (found["bad"], found["why"]) if found and above else None
+
+    def then(
+        self,
+        version: str,
+        says: str,
+        *,
+        weights: Mapping[str, float] | None = None,
+        bad: Mapping[str, str] | None = None,
+    ) -> Alias:
+        """Return what it serves next, and says; it goes on to remember what was taken back.
+
+        `bad` are versions that are taken back now, with why. Of all that were, the highest one
+        above `version` is remembered: a release takes the newest version, and leaves that one.
+        """
+        known = dict([self.taken_back] if self.taken_back else []) | dict(bad or {})
+        above = [each for each in known if int(each) > int(version)]
+        if above:
+            highest = max(above, key=int)
+            says = f"{says} Taken back: {highest}, {known[highest]}"[:_LIMIT]
+        return Alias(version=version, weights=weights or {}, description=says)
 
     def __str__(self) -> str:
         """Return `version 4, 10 % version 5`."""
@@ -79,14 +100,14 @@ def serves(version: str, before: str, now: datetime) -> str:
     return f"Version {version} since {_time(now)}, before it {before}."
 
 
-def took_back(version: str, bad: str, why: str, now: datetime) -> str:
-    """Return the description of an alias that serves a version again because another was bad."""
-    return f"Version {version} since {_time(now)}: took back {bad}, {why}"[:_LIMIT]
+def stays(version: str, now: datetime) -> str:
+    """Return the description of an alias that serves a version again."""
+    return f"Version {version} since {_time(now)}."
 
 
 def gave_up(version: str, other: str, why: str, now: datetime) -> str:
     """Return the description of an alias whose move to another, blameless version was ended."""
-    return f"Version {version} since {_time(now)}: did not go on to {other}, {why}"[:_LIMIT]
+    return f"Version {version} since {_time(now)}: did not go on to {other}, {why}"
 
 
 def _time(now: datetime) -> str:

@@ -198,7 +198,13 @@ def _pin(
 ) -> list[str]:
     file = options.output or options.terraform / "release.tfvars.json"
     lines = pin(functions, aws, file)
-    console.say(f"{file} says what is live")
+    if lines:
+        console.say(f"{file} says what is live")
+    else:
+        console.say(
+            "there is no output `functions` yet, so nothing is pinned: an apply moves each alias "
+            "to its newest version"
+        )
     return lines
 
 
@@ -209,12 +215,7 @@ def _release(
     clock: Clock,
     console: _Console,
 ) -> list[str]:
-    if not functions:
-        raise OutputsError(
-            f"{options.outputs or options.terraform} tells of no functions: nothing was applied, "
-            "or not with this state. Run `terraform init` and `terraform apply` there first"
-        )
-    wanted = chosen(functions, options.functions)
+    wanted = _wanted(options, functions)
     if options.version and len(options.functions) != 1:
         raise UsageError("--version is of one function: name it, e.g. release chat --version 7")
     watch = Watch(seconds=options.watch_s, interval_s=options.interval_s)
@@ -228,8 +229,18 @@ def _rollback(
     clock: Clock,
     console: _Console,
 ) -> list[str]:
-    (function,) = chosen(functions, options.functions)
+    (function,) = _wanted(options, functions)
     return [roll_back(function, aws, clock, console.say, version=options.version)]
+
+
+def _wanted(options: argparse.Namespace, functions: list[Function]) -> list[Function]:
+    if not functions:
+        raise OutputsError(
+            f"{options.outputs or options.terraform} tells of no functions: nothing was applied, "
+            "or not to its end, or not with this state. Run `terraform init` and `terraform apply` "
+            "there first"
+        )
+    return chosen(functions, options.functions)
 
 
 if __name__ == "__main__":

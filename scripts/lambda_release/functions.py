@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -32,6 +33,18 @@ class Function:
     check: Mapping[str, Any] | None
     alarms: tuple[str, ...]
 
+    def make(self, target: str, version: str = "") -> str:
+        """Return the command that releases it or rolls it back, where it is that this one runs."""
+        words = {
+            "FUNCTION": self.key,
+            "VERSION": version,
+            # make hands it on, and the workflow sets it.
+            "ENVIRONMENT": os.environ.get("ENVIRONMENT", ""),
+        }
+        return " ".join(
+            ["make", target, *(f"{name}={word}" for name, word in words.items() if word)]
+        )
+
 
 def read_outputs(terraform_dir: Path, file: Path | None) -> dict[str, Any]:
     """Return what `terraform output -json` tells; from a file that holds it, if one is given."""
@@ -52,16 +65,14 @@ def read_outputs(terraform_dir: Path, file: Path | None) -> dict[str, Any]:
 
 
 def functions_of(outputs: Mapping[str, Any]) -> list[Function]:
-    """Return the functions, sorted by their keys; none of a stack that was never applied."""
-    if not outputs:
-        return []
-    if "functions" not in outputs:
-        raise OutputsError(
-            "the stack's state has no output `functions`, which says what can be released. It was "
-            "applied before there was one: apply once more, then try again"
-        )
+    """Return the functions, sorted by their keys; none without that output.
+
+    A stack that was never applied has none, nor has one whose first apply failed on the way:
+    Terraform writes each output when all that it is made of is there.
+    """
     try:
-        return [_function(key, told) for key, told in sorted(outputs["functions"].items())]
+        told = outputs.get("functions", {})
+        return [_function(key, each) for key, each in sorted(told.items())]
     except (AttributeError, KeyError, TypeError) as error:
         raise OutputsError(
             f"the output `functions` is not a map of objects with function_name, alias_name, check "

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from lambda_release.alias import Alias, gave_up, percent, serves, shares, took_back
+from lambda_release.alias import gave_up, percent, serves, shares, stays
 from lambda_release.aws import same
 from lambda_release.errors import (
     AlarmRingsError,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from lambda_release.alias import Alias
     from lambda_release.aws import Aws
     from lambda_release.clock import Clock
     from lambda_release.functions import Function
@@ -113,13 +114,16 @@ def _planned(
     if not alias.weights and alias.version == new:
         result(f"{function.key}: version {new} is live, and nothing newer is there to release")
         return None
-    if not version and alias.taken_back and alias.taken_back[0] == new:
-        result(
-            f"{function.key}: version {alias.version} stays live. Version {new} was taken back, "
-            f"{alias.taken_back[1]} Publish another one, or insist:\n"
-            f"    make release FUNCTION={function.key} VERSION={new}"
-        )
-        return None
+    if not version and alias.taken_back and int(alias.taken_back[0]) >= int(new):
+        if not alias.weights:
+            bad, why = alias.taken_back
+            result(
+                f"{function.key}: version {alias.version} stays live. Version {bad} was taken "
+                f"back, {why} Publish another one, or insist:\n"
+                f"    {function.make('release', new)}"
+            )
+            return None
+        new = next(iter(alias.weights))  # one that was insisted on has its share already
     old = alias.version if alias.version != new else next(iter(alias.weights))
     since = (alias.since or clock.now() - _LOOK_BACK) if alias.share(new) else None
     return _Move(function=function, old=old, new=new, alias=alias, since=since)
@@ -139,7 +143,7 @@ def _refuse_ringing(moves: Sequence[_Move], aws: Aws, blame: dict[str, str]) -> 
             "Nothing is released, because it could not tell of a new version any more. Mend what "
             "it tells of, or take back what causes it; if the new version is what mends it, move "
             "to it at once, unwatched:\n"
-            f"    make rollback FUNCTION={move.function.key} VERSION={move.new}"
+            f"    {move.function.make('rollback', move.new)}"
         )
 
 
@@ -148,9 +152,10 @@ def _end_superseded(move: _Move, aws: Aws, clock: Clock, say: Callable[[str], No
     if move.since or not move.alias.weights:
         return
     other = next(iter(move.alias.weights))
-    description = gave_up(move.old, other, f"{move.new} was published.", clock.now())
-    _write(move, aws, Alias(version=move.old, weights={}, description=description))
-    say(f"{move.function.key}: version {other} loses its share: {move.new} is newer")
+    says = gave_up(move.old, other, f"{move.new} is released.", clock.now())
+    bad = _left_for(move.new, other)
+    _write(move, aws, move.alias.then(move.old, says, bad=bad))
+    say(f"{move.function.key}: version {other} loses its share: {move.new} is released")
 
 
 def _check(
@@ -170,18 +175,19 @@ def _give_share(move: _Move, aws: Aws, clock: Clock, say: Callable[[str], None])
         say(f"{key}: going on: {move.alias}")
         return
     move.since = clock.now()
-    _write(
-        move,
-        aws,
-        Alias(version=move.old, weights={new: SHARE}, description=shares(new, move.since)),
-    )
+    _write(move, aws, move.alias.then(move.old, shares(new, move.since), weights={new: SHARE}))
     say(f"{key}: version {new} gets {percent(SHARE)} of the requests, version {move.old} the rest")
 
 
 def _give_all(move: _Move, aws: Aws, clock: Clock, say: Callable[[str], None]) -> None:
-    description = serves(move.new, move.old, clock.now())
-    _write(move, aws, Alias(version=move.new, weights={}, description=description))
+    says = serves(move.new, move.old, clock.now())
+    _write(move, aws, move.alias.then(move.new, says, bad=_left_for(move.new, move.old)))
     say(f"{move.function.key}: version {move.new} gets all requests")
+
+
+def _left_for(new: str, other: str) -> dict[str, str]:
+    """Return what is taken back, and why: who names a lower version to release wants it to stay."""
+    return {other: f"{new} was released in its place."} if int(other) > int(new) else {}
 
 
 def _write(move: _Move, aws: Aws, to: Alias) -> None:
@@ -265,25 +271,24 @@ def _take_back(
             if not _ours(move, now):
                 say(f"{key}: somebody else moved it, and it is left as it is: {now}")
             elif now.share(move.new):
-                description = (
-                    took_back(move.old, move.new, blame[key], clock.now())
+                says = (
+                    stays(move.old, clock.now())
                     if key in blame
                     else gave_up(move.old, move.new, why_not, clock.now())
                 )
-                aws.move(
-                    move.function, now, Alias(version=move.old, weights={}, description=description)
-                )
+                bad = {move.new: blame[key]} if key in blame else {}
+                aws.move(move.function, now, now.then(move.old, says, bad=bad))
                 say(f"{key}: taken back: version {move.old} gets all requests")
         except LambdaReleaseError as error:
-            left.append(f"{key} could not be taken back: {error}")
+            left.append(
+                f"{key} could not be taken back: {error}\n"
+                "Start again, which goes on from what the aliases serve now, or take it back:\n"
+                f"    {move.function.make('rollback')}"
+            )
     if left:
         # What cannot be undone is worse news than why it should be.
         kind = type(cause) if isinstance(cause, LambdaReleaseError) else AwsError
-        raise kind("\n".join([str(cause), *left, _START_AGAIN])) from cause
-
-
-_START_AGAIN = "Start again, which goes on from what the aliases serve now, or take it back:\n    \
-make rollback FUNCTION=NAME"
+        raise kind("\n".join([str(cause), *left])) from cause
 
 
 def _ours(move: _Move, now: Alias) -> bool:

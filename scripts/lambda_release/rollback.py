@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lambda_release.alias import Alias, serves, took_back
+from lambda_release.alias import serves, stays
 from lambda_release.errors import NotFoundError, UsageError
 from lambda_release.versions import wait_until_active
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lambda_release.alias import Alias
     from lambda_release.aws import Aws
     from lambda_release.clock import Clock
     from lambda_release.functions import Function
@@ -34,16 +35,15 @@ def roll_back(
             f"{function.name} has no version {to}; it has {', '.join(published[-10:])}"
         )
     if to == alias.version and not alias.weights:
-        return f"{function.key}: version {to} is live already"
+        return f"{function.name}: version {to} is live already"
     wait_until_active(function, to, aws, clock, say)
     say(f"{function.key}: from {alias} to version {to}")
+    left = {alias.version, *alias.weights} - {to}
+    bad = {each: "rolled back by hand." for each in left if int(each) > int(to)}
     other = next(iter(alias.weights)) if to == alias.version else alias.version
-    if int(to) < int(other):
-        description = took_back(to, other, "rolled back by hand.", clock.now())
-    else:
-        description = serves(to, other, clock.now())
-    aws.move(function, alias, Alias(version=to, weights={}, description=description))
-    return f"{function.key}: version {to} is live"
+    says = stays(to, clock.now()) if bad else serves(to, other, clock.now())
+    aws.move(function, alias, alias.then(to, says, bad=bad))
+    return f"{function.name}: version {to} is live"
 
 
 def _before(function: Function, alias: Alias, published: list[str]) -> str:

@@ -129,12 +129,32 @@ def test_a_function_that_nobody_knows_is_refused(
     )
 
 
-def test_where_nothing_was_applied_there_is_nothing_to_release(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("outputs", [{}, {"functions": {"value": {}}}, {"x": {"value": "y"}}])
+def test_what_was_not_applied_or_not_to_its_end_is_not_released_and_can_be_applied_again(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], outputs: dict[str, Any]
 ) -> None:
-    assert run(world, tmp_path, "release") == 3
-    assert "tells of no functions" in capsys.readouterr().err
-    assert run(world, tmp_path, "pin", "--output", str(tmp_path / "pinned.json")) == 0
+    file, pinned = tmp_path / "outputs.json", tmp_path / "pinned.json"
+    file.write_text(json.dumps(outputs))
+
+    for command in (["release"], ["rollback", "chat"]):
+        assert main([*command, "--outputs", str(file)], aws=world.aws) == 3
+        assert "tells of no functions" in capsys.readouterr().err
+
+    assert main(["pin", "--outputs", str(file), "--output", str(pinned)], aws=world.aws) == 0
+    assert "nothing is pinned" in capsys.readouterr().err
+    assert json.loads(pinned.read_text()) == {"release": {}}
+
+
+def test_a_command_to_run_next_names_the_environment_that_this_one_runs_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = world.add("chat")
+    monkeypatch.delenv("ENVIRONMENT", raising=False)
+    assert function.make("rollback") == "make rollback FUNCTION=chat"
+    monkeypatch.setenv("ENVIRONMENT", "staging")
+    assert (
+        function.make("release", "2") == "make release FUNCTION=chat VERSION=2 ENVIRONMENT=staging"
+    )
 
 
 def test_a_version_is_of_one_function(world: World, tmp_path: Path) -> None:
@@ -146,15 +166,6 @@ def test_a_version_is_of_one_function(world: World, tmp_path: Path) -> None:
 def test_what_is_no_version_is_refused(wrong: str) -> None:
     with pytest.raises(SystemExit):
         main(["rollback", "chat", "--version", wrong])
-
-
-def test_a_stack_that_was_never_applied_has_no_functions() -> None:
-    assert functions_of({}) == []
-
-
-def test_a_stack_without_the_output_is_not_taken_for_an_empty_one() -> None:
-    with pytest.raises(errors.OutputsError, match="apply once more"):
-        functions_of({"api_url": "https://…"})
 
 
 def test_an_output_of_another_shape_is_refused() -> None:

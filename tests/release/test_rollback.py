@@ -3,8 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from lambda_release.alias import Alias
 from lambda_release.errors import ConflictError, NotFoundError, UsageError
 from lambda_release.rollback import roll_back
+
+from .conftest import KilledError
 
 if TYPE_CHECKING:
     from lambda_release.functions import Function
@@ -20,7 +23,7 @@ def test_it_goes_back_to_the_version_that_the_release_replaced(world: World) -> 
     function = world.add("chat", versions=3)
     world.release()  # from 1 to 3; 2 was never live
 
-    assert back(world, function) == "chat: version 1 is live"
+    assert back(world, function) == f"{function.name}: version 1 is live"
     assert world.serves(function) == ("1", {})
 
 
@@ -31,6 +34,88 @@ def test_what_was_rolled_back_is_not_released_again_by_itself(world: World) -> N
     (result,) = world.release()
     assert "Version 2 was taken back, rolled back by hand." in result
     assert world.serves(function) == ("1", {})
+
+
+@pytest.mark.parametrize(
+    ("versions", "serves"),
+    [
+        (["2", "1"], "1"),  # twice back
+        (["1", "2"], "2"),  # too far back, and up again
+        (["1", "3", "2"], "2"),  # what was taken back is insisted on, and is bad again
+    ],
+)
+def test_what_was_rolled_back_is_not_released_again_however_often_the_alias_moves(
+    world: World, versions: list[str], serves: str
+) -> None:
+    function = world.add("chat", versions=3)
+    world.release()
+    for version in versions:
+        back(world, function, version)
+
+    (result,) = world.release()
+
+    assert "Version 3 was taken back, rolled back by hand." in result
+    assert world.serves(function) == (serves, {})
+
+
+def test_what_was_rolled_back_is_remembered_when_a_lower_version_is_released(world: World) -> None:
+    function = world.add("chat", versions=3)
+    world.release()
+    back(world, function, "1")
+    killed = world.wire.ends(KilledError(), at=8, when="before", for_good=True)
+    with killed, pytest.raises(KilledError):
+        world.release(version="2")
+    assert world.serves(function) == ("1", {"2": 0.1})
+
+    world.release()  # goes on with 2, not with 3
+    assert world.serves(function) == ("2", {})
+    (result,) = world.release()
+    assert "Version 3 was taken back, rolled back by hand." in result
+    assert world.alias(function).before == "1"
+
+
+def test_what_was_rolled_back_and_insisted_on_is_forgotten(world: World) -> None:
+    function = world.add("chat")
+    world.release()
+    back(world, function)
+    world.release(version="2")
+    assert world.serves(function) == ("2", {})
+    assert world.alias(function).taken_back is None
+
+
+def test_a_higher_version_than_was_rolled_back_is_released(world: World) -> None:
+    function = world.add("chat")
+    world.release()
+    back(world, function)
+    world.publish(function)
+    world.release()
+    assert world.serves(function) == ("3", {})
+
+
+@pytest.mark.parametrize("share", [{}, {"v3": 0.1}])
+def test_a_higher_version_that_is_left_for_a_released_one_stays_so(
+    world: World, share: dict[str, float]
+) -> None:
+    function = world.add("chat", versions=3)
+    world.move(function, "1" if share else "3", **share)
+    world.release(version="2")
+    (result,) = world.release()
+    assert "Version 3 was taken back, 2 was released in its place." in result
+    assert world.serves(function) == ("2", {})
+
+
+def test_all_versions_that_are_left_are_taken_back(world: World) -> None:
+    function = world.add("chat", versions=3)
+    world.move(function, "2", v3=0.1)
+    back(world, function, "1")
+    assert (world.alias(function).taken_back or ("",))[0] == "3"
+
+
+def test_a_long_reason_is_cut_and_the_version_is_remembered() -> None:
+    alias = Alias(version="7", weights={}, description="")
+    moved = alias.then("7", "Version 7 since now.", bad={"8": "x" * 300})
+    assert len(moved.description) == 256
+    assert (moved.taken_back or ("",))[0] == "8"
 
 
 def test_at_a_tenth_the_share_is_taken_back(world: World) -> None:
@@ -57,7 +142,7 @@ def test_a_version_may_be_named_also_a_higher_one(world: World) -> None:
 
 def test_a_version_that_is_live_stays(world: World) -> None:
     function = world.add("chat")
-    assert back(world, function, "1") == "chat: version 1 is live already"
+    assert back(world, function, "1") == f"{function.name}: version 1 is live already"
 
 
 def test_an_image_that_lambda_has_put_away_is_brought_back_first(
