@@ -30,6 +30,10 @@ REQUEST = set --; \
 	[ -z "$$BODY" ] || set -- "$$@" --body "$$BODY"
 # Terraform's own words: terraform/environments/NAME.tfvars, if one is named.
 VAR_FILE = $(if $(ENVIRONMENT),-var-file=environments/$(ENVIRONMENT).tfvars)
+# Where each environment has a state of its own, others release what is deployed there: an apply
+# leaves the aliases as they are.
+PIN = $(if $(BACKEND),$(VENV)/lambda-release pin)
+PINNED = $(if $(BACKEND),-var-file=release.tfvars.json)
 # After a bootstrap each environment has a state of its own, and one folder serves them in turn. One
 # without a file is refused by init: it would be planned from the state of the one before.
 BOOTSTRAP := terraform -chdir=terraform/bootstrap
@@ -41,11 +45,11 @@ help: ## Show what there is
 	@echo
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  FUNCTION=chat         one function instead of all (package, image, lock, upgrade, release)"
+	@echo "  FUNCTION=chat         one function instead of all (package, image, lock, upgrade, release, rollback)"
 	@echo "  VERSION=7             a published version instead of the newest, or the one before (release, rollback)"
 	@echo "  PATH=/chat            the request's path; METHOD=PUT and BODY='…' too (invoke, trace-request)"
 	@echo "  CSV=urls.csv          labelled URLs: columns url and label (train)"
-	@echo "  ENVIRONMENT=staging   terraform/environments/staging.tfvars (plan, apply, destroy)"
+	@echo "  ENVIRONMENT=staging   its variables and its state (plan, apply, destroy, release, rollback)"
 	@echo "  BENCH=--quick         arguments of the benchmark: one repetition (bench-build)"
 
 .PHONY: setup
@@ -118,12 +122,19 @@ bootstrap: ## Prepare an AWS account for deployments from GitHub, once (asks fir
 .PHONY: plan
 plan: ## Show what `make apply` would change in AWS
 	@$(TERRAFORM) init -input=false $(BACKEND) >/dev/null
-	@$(TERRAFORM) plan $(VAR_FILE)
+	@$(PIN)
+	@$(TERRAFORM) plan $(VAR_FILE) $(PINNED)
 
 .PHONY: apply
 apply: ## Build, and deploy to AWS (asks first)
 	@$(TERRAFORM) init -input=false $(BACKEND) >/dev/null
-	@$(TERRAFORM) apply $(VAR_FILE)
+	@$(PIN)
+	@$(TERRAFORM) apply $(VAR_FILE) $(PINNED)
+	@$(if $(BACKEND),echo 'What is live stays so: make release ENVIRONMENT=$(ENVIRONMENT)')
+
+ifneq ($(wildcard terraform/backend.tf),)
+plan apply: setup
+endif
 
 # Without a refresh no package is built, so this works when a build would not.
 .PHONY: destroy
@@ -142,10 +153,12 @@ providers-lock: ## Write terraform/.terraform.lock.hcl for all platforms (needs 
 
 .PHONY: release
 release: setup ## Give the newest versions 10 % of the requests, watch alarms, give them all or none
+	@$(if $(BACKEND),$(TERRAFORM) init -input=false $(BACKEND) >/dev/null)
 	@$(VENV)/lambda-release release $(FUNCTION) $(if $(VERSION),--version $(VERSION))
 
 .PHONY: rollback
 rollback: setup ## Move a function back to the version before, or to VERSION, at once
+	@$(if $(BACKEND),$(TERRAFORM) init -input=false $(BACKEND) >/dev/null)
 	@$(VENV)/lambda-release rollback $(or $(FUNCTION),$(error FUNCTION is missing: make rollback FUNCTION=chat)) \
 		$(if $(VERSION),--version $(VERSION))
 

@@ -8,5 +8,5 @@ api_throttling = {
   burst               = 200
 }
 
-# Which versions are live is a decision of its own: a deployment gives it, as `lambda-release pin` writes
-# it, and no apply changes it.
+# Which versions are live is a decision of its own: a deployment and, after a bootstrap, `make apply` leave
+# it, by `lambda-release pin`. An apply with this file alone moves every alias to its newest version.
