@@ -303,6 +303,18 @@ DEPLOY: dict[str, tuple[str, str, dict[str, str], str]] = {
         {"aws__ResourceTag___Project": STAGING},
         ALLOWED,
     ),
+    "tag a stage of production's API": (
+        "apigateway:TagResource",
+        "arn:aws:apigateway:us-east-1::/apis/abcdefghij/stages",
+        {"aws__ResourceTag___Project": "python-lambda-production"},
+        FORBIDDEN,
+    ),
+    "make a stage of its own API with tags": (
+        "apigateway:TagResource",
+        "arn:aws:apigateway:us-east-1::/apis/abcdefghij/stages",
+        {"aws__ResourceTag___Project": STAGING},
+        ALLOWED,
+    ),
     "put an image where production's are": (
         "ecr:PutImage",
         f"arn:aws:ecr:{HERE}:repository/python-lambda-production-inference",

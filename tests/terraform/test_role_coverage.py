@@ -86,6 +86,8 @@ _BESIDE = {
     "logs:TagResource",
     "sns:TagResource",
 }
+# So does a stage that is made with tags, by an action that is in no list: docs/surprises.md.
+_TAGGED_STAGE = ("apigateway:TagResource", "arn:aws:apigateway:us-east-1::/apis/abcdefghij/stages")
 # What scripts/lambda_release calls.
 _RELEASE = {
     "cloudwatch:DescribeAlarms",
@@ -206,7 +208,8 @@ def test_a_deploy_role_may_make_every_call_of_an_apply_a_destroy_and_a_release(
     assert ("lambda:CreateFunction", _SERVICES["Lambda"][1]) in asked
     assert {action for action, _ in made} <= set(_OPPOSITE), "say here what takes it away"
     removed = {(_OPPOSITE[action], resource) for action, resource in made}
-    assert refused(asked | removed | about(_BESIDE | _RELEASE), simulator, policies) == []
+    beside = {_TAGGED_STAGE} | about(_BESIDE | _RELEASE)
+    assert refused(asked | removed | beside, simulator, policies) == []
 
 
 def test_the_plan_role_may_make_every_call_of_a_plan(
