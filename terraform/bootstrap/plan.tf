@@ -50,6 +50,8 @@ locals {
         Resource = [
           "${local.lambda_arn}:function:${prefix}-*",
           "${local.lambda_arn}:layer:${prefix}-*",
+          # Their ids are random.
+          "${local.lambda_arn}:event-source-mapping:*",
         ]
       },
       {

@@ -198,6 +198,7 @@ OWN_ROLE = f"{IAM}:role/{STAGING}-chat"
 DEPLOY_ROLE = f"{IAM}:role/bootstrap/python-lambda-deploy-staging"
 FUNCTION = f"arn:aws:lambda:{HERE}:function:{STAGING}-chat"
 PRODUCTION_FUNCTION = FUNCTION.replace("staging", "production")
+MAPPING = "a1b2c3d4-5678-90ab-cdef-11111example"
 OWN_STATE = f"{STATES}/stack/staging.tfstate"
 BOUND = {"iam__PermissionsBoundary": BOUNDARY}
 
@@ -375,6 +376,7 @@ def test_the_plan_role_reads_what_a_plan_reads_and_nothing_else(
 ) -> None:
     wanted = {
         ("lambda:GetFunction", PRODUCTION_FUNCTION): ALLOWED,
+        ("lambda:ListTags", f"arn:aws:lambda:{HERE}:event-source-mapping:{MAPPING}"): ALLOWED,
         ("iam:GetRole", OWN_ROLE): ALLOWED,
         ("s3:GetObject", OWN_STATE): ALLOWED,
         ("s3:PutObject", OWN_STATE): DENIED,
