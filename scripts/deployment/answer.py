@@ -6,7 +6,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deployment.errors import AnswerError, InputError
 from deployment.outputs import output, read_outputs
@@ -21,31 +21,54 @@ _TIMEOUT_S = 35.0  # the API itself answers after 30
 
 def ask(
     outputs_text: str,
+    live_text: str,
     function: str,
     *,
     patience_s: float = _PATIENCE_S,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Return the version of a function that answers at /FUNCTION/health: the newest there is.
+    """Return the version of a function that answers at /FUNCTION/health, if it is a live one.
 
-    `outputs_text` is what `terraform output -json` wrote. Raises AnswerError when another version
-    answers for `patience_s`, or none.
+    `outputs_text` is what `terraform output -json` wrote, `live_text` what `lambda-release pin`
+    did: a release may have left the newest version where it is. Raises AnswerError when another
+    version answers for `patience_s`, or none.
     """
     outputs = read_outputs(outputs_text)
-    wanted = output(outputs, f"{function}_function_version")
+    live = _live(live_text, function)
     url = f"{output(outputs, 'api_url')}/{function}/health"
     deadline = time.monotonic() + patience_s
     while True:
         said = _asked(url)
-        if said == f"version {wanted}":
-            return wanted
+        if said.removeprefix("version ") in live:
+            return said.removeprefix("version ")
         if time.monotonic() >= deadline:
             raise AnswerError(
-                f"{url} is answered by {said}, and version {wanted} of {function} was deployed.\n"
-                "See the function's log, and which version its alias serves:\n"
-                f"    make rollback FUNCTION={function}"
+                f"{url} is answered by {said}, and its alias serves version "
+                f"{' and '.join(live)}.\n"
+                "See the function's log, and what the alias serves now:\n"
+                f"    {_get_alias(outputs, function)}"
             )
         sleep(_PAUSE_S)
+
+
+def _live(text: str, function: str) -> list[str]:
+    """Return the versions that a function's alias serves, the one with the largest share first."""
+    try:
+        told = json.loads(text)["release"][function]
+        return [told["version"], *told.get("additional_version_weights", {})]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"what is live does not tell of {function}. Have it written after the release:\n"
+            "    lambda-release pin --output FILE"
+        ) from error
+
+
+def _get_alias(outputs: dict[str, Any], function: str) -> str:
+    """Return the command that says what the function's alias serves."""
+    functions = outputs.get("functions")
+    told = functions.get(function, {}) if isinstance(functions, dict) else {}
+    name, alias = told.get("function_name", "NAME"), told.get("alias_name", "live")
+    return f"aws lambda get-alias --function-name {name} --name {alias}"
 
 
 def _asked(url: str) -> str:

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from deployment.errors import BundleError, InputError
+from deployment.errors import AliasMovesError, BundleError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
+
+    from deployment.plan import Plan
 
 MANIFEST = "manifest.sha256"
 
@@ -43,15 +45,22 @@ class Manifest:
         return hashlib.sha256(str(self).encode()).hexdigest()
 
 
-def pack(project: Path, paths: Iterable[PurePosixPath], bundle: Path) -> Manifest:
-    """Copy files of a project into a new folder, and return the manifest that is written there.
+def pack(project: Path, plan: Plan, bundle: Path) -> Manifest:
+    """Copy a plan and what it reads into a new folder, and return the manifest written there.
 
-    Raises InputError when a file is not there.
+    Raises InputError when a file is not there, and AliasMovesError when the plan would undo what
+    somebody did to an alias since it was pinned.
     """
+    if plan.moves:
+        raise AliasMovesError(
+            f"the plan would move an alias back: {', '.join(plan.moves)}. Somebody moved it after "
+            "it was pinned, e.g. by a roll-back. Nothing was changed. Run the whole deployment "
+            "again, which pins what is live now."
+        )
     if bundle.exists():
         raise InputError(f"{bundle} exists. Name a folder that does not.")
     files = {}
-    for path in paths:
+    for path in plan.files:
         if not (project / path).is_file():
             raise InputError(
                 f"the plan reads {path}, which is not there. Plan again, and pack on the machine "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from deployment.answer import ask
 from deployment.bundle import pack, unpack
-from deployment.errors import DeploymentError
+from deployment.errors import DeploymentError, InputError
 from deployment.outputs import images
 from deployment.plan import read_plan
 from deployment.summary import summarise
@@ -26,8 +26,9 @@ examples, in the project's folder:
                                    copies them to where they were, if nothing was changed
   terraform -chdir=terraform show -json tfplan | lambda-deployment summary "Plan of staging"
                                    what the plan changes, as Markdown
-  terraform -chdir=terraform output -json | lambda-deployment ask chat
-                                   fails unless the newest version of chat answers
+  terraform -chdir=terraform output -json | lambda-deployment ask chat --live live.json
+                                   fails unless chat answers with the version that is live, as
+                                   `lambda-release pin --output live.json` wrote it
   terraform -chdir=terraform output -json | lambda-deployment images
                                    the images that are deployed, for the next environment
 """
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _pack(options: argparse.Namespace) -> str:
     plan = read_plan(sys.stdin.read())
-    return f"{pack(Path.cwd(), plan.files, options.bundle).sha256}\n"
+    return f"{pack(Path.cwd(), plan, options.bundle).sha256}\n"
 
 
 def _unpack(options: argparse.Namespace) -> str:
@@ -58,8 +59,15 @@ def _summary(options: argparse.Namespace) -> str:
 
 
 def _ask(options: argparse.Namespace) -> str:
-    version = ask(sys.stdin.read(), options.function)
+    version = ask(sys.stdin.read(), _text(options.live), options.function)
     return f"version {version} of {options.function} answers\n"
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def _images(_options: argparse.Namespace) -> str:
@@ -86,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_summary)
     command = commands.add_parser("ask", help="see which version of a function answers")
     command.add_argument("function")
+    command.add_argument("--live", required=True, type=Path, metavar="FILE")
     command.set_defaults(command=_ask)
     command = commands.add_parser("images", help="tell which images are deployed, as JSON")
     command.set_defaults(command=_images)

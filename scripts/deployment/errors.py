@@ -3,7 +3,8 @@
 DeploymentError       1  the root; never raised itself
 ├── InputError        2  what Terraform or the caller said cannot be read
 ├── BundleError       3  a bundle is not the one that was planned
-└── AnswerError       4  the API does not answer with the version that was deployed
+├── AnswerError       4  the API does not answer with a version that its alias serves
+└── AliasMovesError   5  a plan would move an alias that is pinned
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ class BundleError(DeploymentError):
 
 
 class AnswerError(DeploymentError):
-    """The API does not answer with the version that was deployed."""
+    """The API does not answer with a version that its alias serves."""
 
     exit_code = 4
+
+
+class AliasMovesError(DeploymentError):
+    """A plan would move an alias that is pinned."""
+
+    exit_code = 5

@@ -43,10 +43,14 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """A plan: the files that an apply of it reads, relative to the project, and its changes."""
+    """A plan: the files that an apply of it reads, relative to the project, and its changes.
+
+    `moves` are the addresses of aliases that are pinned and would be moved all the same.
+    """
 
     files: tuple[PurePosixPath, ...]
     changes: tuple[Change, ...]
+    moves: tuple[str, ...]
 
 
 def read_plan(text: str) -> Plan:
@@ -55,6 +59,7 @@ def read_plan(text: str) -> Plan:
         told = json.loads(text)
         resources = list(_resources(told["planned_values"]["root_module"]))
         changes = told.get("resource_changes", [])
+        pinned = _pinned(told)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             "this is not a plan in JSON. Make it with:\n"
@@ -66,6 +71,27 @@ def read_plan(text: str) -> Plan:
         changes=tuple(
             _change(told) for told in changes if told["change"]["actions"] not in _NOTHING
         ),
+        moves=tuple(told["address"] for told in changes if _moves(told, pinned)),
+    )
+
+
+def _pinned(told: dict[str, Any]) -> set[str]:
+    """Return the names of the functions whose aliases the variable `release` names.
+
+    Its keys are those of the output `functions`, as it was when they were pinned: in the state.
+    """
+    release = told.get("variables", {}).get("release", {}).get("value") or {}
+    outputs = told.get("prior_state", {}).get("values", {}).get("outputs", {})
+    functions = outputs.get("functions", {}).get("value") or {}
+    return {functions[key]["function_name"] for key in release if key in functions}
+
+
+def _moves(told: dict[str, Any], pinned: set[str]) -> bool:
+    change = told["change"]
+    return (
+        told.get("type") == "aws_lambda_alias"
+        and change["actions"] == ["update"]
+        and change["before"]["function_name"] in pinned
     )
 
 

@@ -41,6 +41,15 @@ def test_an_action_has_one_version_in_all_workflows(project: Path) -> None:
     assert len(used) == len({action for action, _ in used})
 
 
+def test_no_step_goes_on_after_a_command_whose_output_it_prints(project: Path) -> None:
+    files = [*project.glob(".github/workflows/*.yml"), *project.glob(".github/actions/*/*.yml")]
+    # `echo "x=$(false)"` succeeds, where `x=$(false)` ends the step.
+    swallowed = re.compile(r"\becho\b[^|;&]*\$\(")
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
+
+    assert [line for line in lines if swallowed.search(line)] == []
+
+
 def test_permissions_are_given_to_jobs_and_not_to_workflows(
     workflows: dict[str, dict[Any, Any]],
 ) -> None:

@@ -14,9 +14,9 @@ import pytest
 from deployment.answer import ask
 from deployment.bundle import MANIFEST, pack, unpack
 from deployment.cli import main
-from deployment.errors import AnswerError, BundleError, InputError
+from deployment.errors import AliasMovesError, AnswerError, BundleError, InputError
 from deployment.outputs import images
-from deployment.plan import read_plan
+from deployment.plan import Plan, read_plan
 from deployment.summary import summarise
 
 if TYPE_CHECKING:
@@ -28,9 +28,16 @@ PLAN = PurePosixPath("terraform/tfplan")
 LOCK = PurePosixPath("terraform/.terraform.lock.hcl")
 
 
-def plan_json(*resources: dict[str, Any], changes: tuple[dict[str, Any], ...] = ()) -> str:
+def plan_json(
+    *resources: dict[str, Any], changes: tuple[dict[str, Any], ...] = (), **more: object
+) -> str:
     module = {"child_modules": [{"child_modules": [{"resources": list(resources)}]}]}
-    return json.dumps({"planned_values": {"root_module": module}, "resource_changes": changes})
+    told = {"planned_values": {"root_module": module}, "resource_changes": changes, **more}
+    return json.dumps(told)
+
+
+def plan_of(*files: PurePosixPath) -> Plan:
+    return Plan(files=files, changes=(), moves=())
 
 
 def resource(kind: str, mode: str = "managed", **values: object) -> dict[str, Any]:
@@ -55,7 +62,7 @@ def project(tmp_path: Path) -> Path:
 def bundle(project: Path, tmp_path: Path) -> tuple[Path, str]:
     """A bundle, and its manifest's SHA-256."""
     folder = tmp_path / "bundle"
-    return folder, pack(project, [ZIP, PLAN, LOCK], folder).sha256
+    return folder, pack(project, plan_of(ZIP, PLAN, LOCK), folder).sha256
 
 
 def test_a_plan_names_the_files_that_its_apply_reads() -> None:
@@ -125,7 +132,7 @@ def linked_folder(folder: Path) -> None:
 
 def forged(folder: Path) -> None:
     changed(folder)
-    text = pack(folder, [ZIP, PLAN, LOCK], folder.parent / "forged")
+    text = pack(folder, plan_of(ZIP, PLAN, LOCK), folder.parent / "forged")
     (folder / MANIFEST).write_text(str(text), "utf-8")
 
 
@@ -168,12 +175,64 @@ def test_a_file_that_is_planned_and_not_there_is_not_packed(project: Path, tmp_p
     (project / ZIP).unlink()
 
     with pytest.raises(InputError, match=rf"reads {ZIP}, which is not there"):
-        pack(project, [ZIP, PLAN], tmp_path / "bundle")
+        pack(project, plan_of(ZIP, PLAN), tmp_path / "bundle")
 
 
 def test_a_bundle_is_packed_into_a_new_folder_only(project: Path) -> None:
     with pytest.raises(InputError, match="exists"):
-        pack(project, [ZIP], project)
+        pack(project, plan_of(ZIP), project)
+
+
+ALIAS = "module.chat.module.function.aws_lambda_alias.live"
+
+
+def alias_change(*actions: str, name: str = "stack-chat") -> dict[str, Any]:
+    before = None if actions == ("create",) else {"function_name": name, "function_version": "7"}
+    after = {"function_name": name, "function_version": "8"}
+    return {"type": "aws_lambda_alias", **change(ALIAS, *actions, before=before, after=after)}
+
+
+def plan_that_pinned(release: dict[str, Any], *changes: dict[str, Any]) -> str:
+    functions = {key: {"function_name": f"stack-{key}"} for key in ("chat", "inference")}
+    return plan_json(
+        changes=changes,
+        variables={"release": {"value": release}, "environment": {"value": "staging"}},
+        prior_state={"values": {"outputs": {"functions": {"value": functions}}}},
+    )
+
+
+CHAT_PINNED = {"chat": {"version": "8"}}
+
+
+def test_a_plan_that_undoes_a_roll_back_made_since_the_pin_is_not_packed(
+    project: Path, tmp_path: Path
+) -> None:
+    plan = read_plan(plan_that_pinned(CHAT_PINNED, alias_change("update")))
+
+    with pytest.raises(AliasMovesError, match=rf"{ALIAS}.*Run the whole deployment again"):
+        pack(project, plan, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(plan_that_pinned(CHAT_PINNED, alias_change("create")), id="new"),
+        pytest.param(plan_that_pinned(CHAT_PINNED, alias_change("no-op")), id="left"),
+        pytest.param(
+            plan_that_pinned(CHAT_PINNED, alias_change("delete", "create")), id="replaced"
+        ),
+        pytest.param(plan_that_pinned({}, alias_change("update")), id="nothing-is-pinned"),
+        pytest.param(
+            plan_that_pinned(CHAT_PINNED, alias_change("update", name="stack-third")),
+            id="not-pinned",
+        ),
+        # The first apply failed on the way: there are aliases, and no output to pin them by.
+        pytest.param(plan_json(changes=(alias_change("update"),)), id="half-a-stack"),
+    ],
+)
+def test_other_plans_for_an_alias_are_packed(text: str) -> None:
+    assert read_plan(text).moves == ()
 
 
 def test_a_summary_tells_what_is_destroyed_first_and_never_a_value(project: Path) -> None:
@@ -234,45 +293,60 @@ def api(*answers: tuple[int, str]) -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
-        yield outputs(api_url=url, chat_function_version="7")
+        functions = {"chat": {"function_name": "stack-chat", "alias_name": "live"}}
+        yield outputs(api_url=url, functions=functions)
         server.shutdown()
         thread.join()
 
 
-def outputs(**values: str) -> str:
+def outputs(**values: object) -> str:
     return json.dumps({name: {"value": value} for name, value in values.items()})
+
+
+def live(version: str, **weights: float) -> str:
+    """What `lambda-release pin` writes."""
+    more = {"additional_version_weights": {key.strip("v"): each for key, each in weights.items()}}
+    return json.dumps({"release": {"chat": {"version": version} | (more if weights else {})}})
 
 
 def version(number: str) -> tuple[int, str]:
     return 200, json.dumps({"function_version": number})
 
 
-def test_the_version_that_was_deployed_is_waited_for() -> None:
+def test_the_version_that_is_live_is_waited_for() -> None:
     slept: list[float] = []
     with api(version("6"), (503, ""), version("7")) as told:
-        assert ask(told, "chat", sleep=slept.append) == "7"
+        assert ask(told, live("7"), "chat", sleep=slept.append) == "7"
     assert len(slept) == 2
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (version("6"), "answered by version 6, and version 7 of chat was deployed"),
+        (version("6"), "answered by version 6, and its alias serves version 7"),
         ((500, ""), "answered by status 500"),
         ((200, "hello"), "answered by nobody"),
         ((200, "[]"), "answered by something that tells no version"),
     ],
 )
 def test_another_answer_for_long_is_an_error(answer: tuple[int, str], says: str) -> None:
-    with api(answer) as told, pytest.raises(AnswerError, match=says):
-        ask(told, "chat", patience_s=0)
+    with api(answer) as told, pytest.raises(AnswerError, match=says) as raised:
+        ask(told, live("7"), "chat", patience_s=0)
+    # It reads: what changes things is not for somebody who looks.
+    assert "\n    aws lambda get-alias --function-name stack-chat --name live" in str(raised.value)
+
+
+def test_either_version_of_an_alias_that_serves_two_may_answer() -> None:
+    for number in ("6", "7"):
+        with api(version(number)) as told:
+            assert ask(told, live("6", v7=0.1), "chat", patience_s=0) == number
 
 
 def test_an_api_that_is_not_there_is_an_error() -> None:
-    told = outputs(api_url="http://127.0.0.1:9", chat_function_version="7")
+    told = outputs(api_url="http://127.0.0.1:9")
 
     with pytest.raises(AnswerError, match="nobody"):
-        ask(told, "chat", patience_s=0)
+        ask(told, live("7"), "chat", patience_s=0)
 
 
 @pytest.mark.parametrize(
@@ -280,13 +354,19 @@ def test_an_api_that_is_not_there_is_an_error() -> None:
     [
         ("", "output -json"),
         ("[1]", "output -json"),
-        (outputs(api_url="https://x"), "no output chat_function_version. It has: api_url"),
-        (outputs(api_url="file:///etc", chat_function_version="7"), "is no address of an API"),
+        (outputs(url="https://x"), "no output api_url. It has: url"),
+        (outputs(api_url="file:///etc"), "is no address of an API"),
     ],
 )
 def test_outputs_that_do_not_tell_what_is_needed_are_refused(told: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        ask(told, "chat", patience_s=0)
+        ask(told, live("7"), "chat", patience_s=0)
+
+
+@pytest.mark.parametrize("told", ["", "[]", '{"release": {}}', '{"release": {"chat": {}}}'])
+def test_what_does_not_tell_what_is_live_is_refused(told: str) -> None:
+    with pytest.raises(InputError, match="lambda-release pin --output FILE"):
+        ask(outputs(api_url="https://x"), told, "chat", patience_s=0)
 
 
 def test_the_images_that_are_deployed_are_told_by_function() -> None:
@@ -317,6 +397,15 @@ def test_the_command_line_carries_a_plan(
     assert main(["unpack", folder, "--manifest", sha256]) == 0
     assert str(ZIP) in capsys.readouterr().out
     assert (project / ZIP).is_file()
+
+    file = tmp_path / "live.json"
+    with api(version("7")) as told:
+        monkeypatch.setattr("sys.stdin", io.StringIO(told))
+        assert main(["ask", "chat", "--live", str(file)]) == InputError.exit_code
+        file.write_text(live("7"), "utf-8")
+        monkeypatch.setattr("sys.stdin", io.StringIO(told))
+        assert main(["ask", "chat", "--live", str(file)]) == 0
+    assert capsys.readouterr().out == "version 7 of chat answers\n"
 
     monkeypatch.setattr("sys.stdin", io.StringIO(plan))
     assert main(["summary", "Plan"]) == 0

@@ -101,11 +101,6 @@ output "api_url" {
   value       = "${var.front_url}/${module.api.id}"
 }
 
-output "chat_function_version" {
-  description = "Newest published version of chat."
-  value       = module.chat.function.version
-}
-
 output "inference_package" {
   description = "What is deployed for inference, where there is Docker."
   value       = one(module.inference[*].package)
