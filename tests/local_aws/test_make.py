@@ -59,7 +59,8 @@ class Project:
 
     def make(self, *words: str) -> Made:
         path = os.pathsep.join([os.fspath(self.folder / "bin"), os.environ["PATH"]])
-        without = {"BODY", "METHOD", "ENVIRONMENT"}
+        # `make test` runs this, and is no parent of these: a child make tells of its folder.
+        without = {"BODY", "METHOD", "ENVIRONMENT", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
         environment = {name: each for name, each in os.environ.items() if name not in without}
         ended = subprocess.run(
             ["make", *words],
