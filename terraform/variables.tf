@@ -22,7 +22,7 @@ variable "environment" {
 }
 
 variable "aws_region" {
-  description = "AWS region. Absent: the one of the environment or the profile, such as AWS_REGION."
+  description = "AWS region; terraform/bootstrap writes it into bootstrap.auto.tfvars. Absent: the one of the environment or the profile, such as AWS_REGION."
   type        = string
   default     = null
 }

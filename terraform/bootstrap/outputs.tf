@@ -45,7 +45,7 @@ output "github_commands" {
 }
 
 output "backend_files" {
-  description = "Files of terraform/ that say where the state lies, by path: `make bootstrap` writes them, and they are committed."
+  description = "Files of terraform/ that say where the state and the stack lie, by path: `make bootstrap` writes them, and they are committed."
   value = merge(
     {
       "bootstrap/backend.tf" = <<-EOT
@@ -70,7 +70,9 @@ output "backend_files" {
       EOT
 
       "bootstrap.auto.tfvars" = <<-EOT
-        # Written by make bootstrap; commit it. Deploy roles make no function's role without its boundary.
+        # Written by make bootstrap; commit it. The state is of the stack in this region, whoever plans and
+        # wherever; deploy roles reach no other, and make no function's role without its boundary.
+        aws_region                = "${local.region}"
         permissions_boundary_path = "${local.path}"
       EOT
     },

@@ -37,6 +37,10 @@ def test_writing_the_backend_again_writes_nothing(project: Path, bootstrap: Boot
     assert bootstrap.write_backend(project) == ""
 
 
+def test_what_is_written_to_be_committed_is_formatted(bootstrap: Bootstrap) -> None:
+    bootstrap.expect("fmt", "-check", "-diff", "-recursive", cwd=bootstrap.root.parent)
+
+
 def test_two_runs_at_once_are_kept_apart_by_a_lock_in_the_bucket(bootstrap: Bootstrap) -> None:
     s3 = bootstrap.boto3("s3")
     lock = {"ID": "held", "Who": "a run that was killed", "Operation": "OperationTypeApply"}

@@ -67,6 +67,11 @@ run "each_role_trusts_its_own_subjects_and_the_audience_word_for_word" {
   }
 
   assert {
+    condition     = strcontains(output.backend_files["bootstrap.auto.tfvars"], "\naws_region                = \"eu-central-1\"\npermissions_boundary_path = \"/bootstrap/\"\n")
+    error_message = "The stack must lie where its roles reach, but gets:\n${output.backend_files["bootstrap.auto.tfvars"]}"
+  }
+
+  assert {
     condition     = keys(output.github_variables.repository) == ["AWS_PLAN_ROLE_ARN", "AWS_REGION"] && keys(output.github_variables.environments.staging) == ["AWS_DEPLOY_ROLE_ARN"]
     error_message = "GitHub's variables must be told."
   }
