@@ -110,10 +110,11 @@ train: setup ## Train inference's model anew; its data is fetched with npm, or i
 
 # AWS: these use your credentials
 
-# Again, it changes what has changed. What it writes is committed.
+# Again, it changes what has changed, and goes on where a move of its state was interrupted: init asks
+# if there is something to move, so its words are shown. What it writes is committed.
 .PHONY: bootstrap
 bootstrap: ## Prepare an AWS account for deployments from GitHub, once (asks first)
-	@$(BOOTSTRAP) init -input=false >/dev/null
+	@$(BOOTSTRAP) init -migrate-state
 	@$(BOOTSTRAP) apply
 	@$(BOOTSTRAP) output -json backend_files | python3 scripts/write_backend.py terraform
 	@$(BOOTSTRAP) init -migrate-state
