@@ -118,7 +118,7 @@ bootstrap: ## Prepare an AWS account for deployments from GitHub, once (asks fir
 	@$(BOOTSTRAP) apply
 	@$(BOOTSTRAP) output -json backend_files | python3 scripts/write_backend.py terraform
 	@$(BOOTSTRAP) init -migrate-state
-	@printf '\nNext, tell GitHub (docs/guides/first-deployment.md):\n\n%s\n' "$$($(BOOTSTRAP) output -raw github_commands)"
+	@printf '\nNext, tell GitHub, and then name reviewers (docs/guides/first-deployment.md):\n\n%s\n' "$$($(BOOTSTRAP) output -raw github_commands)"
 
 .PHONY: plan
 plan: ## Show what `make apply` would change in AWS

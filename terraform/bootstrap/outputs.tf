@@ -29,13 +29,15 @@ output "github_variables" {
 }
 
 output "github_commands" {
-  description = "Commands that set them, with the GitHub CLI, and make the environments, for the branch only; to be run once."
+  description = "Commands that set them, with the GitHub CLI, and make the environments, for the branch only. Name reviewers after them: an environment that took other branches is made anew."
   value = join("\n", concat(
     [for variable, value in local.github_variables.repository : "gh variable set ${variable} --body '${value}'"],
     flatten([
       for name, variables in local.github_variables.environments : concat(
         [
-          "gh api --silent --method PUT 'repos/{owner}/{repo}/environments/${name}' -F 'deployment_branch_policy[protected_branches]=false' -F 'deployment_branch_policy[custom_branch_policies]=true'",
+          # A PUT replaces all rules of an environment, and what it does not say it takes away, such as
+          # reviewers: so it is left out where there is nothing to set.
+          "[ \"$(gh api 'repos/{owner}/{repo}/environments/${name}' --jq .deployment_branch_policy.custom_branch_policies 2>/dev/null)\" = true ] || gh api --silent --method PUT 'repos/{owner}/{repo}/environments/${name}' -F 'deployment_branch_policy[protected_branches]=false' -F 'deployment_branch_policy[custom_branch_policies]=true'",
           "gh api --silent --method POST 'repos/{owner}/{repo}/environments/${name}/deployment-branch-policies' -f name='${var.branch}'",
         ],
         [for variable, value in variables : "gh variable set ${variable} --env ${name} --body '${value}'"],

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 STATE = "python-lambda-state-123456789012"
 PACKAGES = "python-lambda-packages-123456789012"
+ENVIRONMENTS = ("production", "staging")
 
 
 def test_the_state_lies_in_the_bucket_that_it_describes(bootstrap: Bootstrap) -> None:
@@ -104,9 +105,42 @@ def test_the_outputs_say_what_to_tell_github(bootstrap: Bootstrap) -> None:
                 "AWS_DEPLOY_ROLE_ARN": "arn:aws:iam::123456789012:role/bootstrap/"
                 f"python-lambda-deploy-{name}"
             }
-            for name in ("production", "staging")
+            for name in ENVIRONMENTS
         },
     }
+
+
+def commands_run(bootstrap: Bootstrap, folder: Path, answer: str) -> list[str]:
+    """Return what the commands for GitHub send, when each environment answers so."""
+    gh = folder / "gh"
+    log = folder / "log"
+    gh.write_text(f'#!/bin/sh\necho "$*" >>{log}\ncase "$*" in *--jq*) {answer} ;; esac\n')
+    gh.chmod(0o755)
+    subprocess.run(
+        ["sh", "-c", bootstrap.expect("output", "-raw", "github_commands")],
+        env={"PATH": f"{folder}:/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+        check=True,
+    )
+    return [line for line in log.read_text(encoding="utf-8").splitlines() if "--jq" not in line]
+
+
+def test_the_commands_for_github_replace_no_rules_of_an_environment_that_has_them(
+    bootstrap: Bootstrap, tmp_path: Path
+) -> None:
+    puts = [f"--method PUT repos/{{owner}}/{{repo}}/environments/{name} " for name in ENVIRONMENTS]
+
+    # As GitHub's command line prints the error of an environment that is not there.
+    missing = """echo '{"message":"Not Found"}'; exit 1"""
+    made = commands_run(bootstrap, tmp_path, missing)
+    tmp_path.joinpath("log").unlink()
+    unlisted = commands_run(bootstrap, tmp_path, "echo")
+    tmp_path.joinpath("log").unlink()
+    again = commands_run(bootstrap, tmp_path, "echo true")
+
+    assert [sum(put in line for line in made) for put in puts] == [1, 1]
+    assert unlisted == made
+    assert again == [line for line in made if "--method PUT" not in line]
 
 
 def make(folder: Path, *arguments: str) -> str:
