@@ -27,6 +27,7 @@ APPLY = "deploy environment/apply"
 STATE = "stack/staging.tfstate"
 LOCK = f"{STATE}.tflock"
 
+PACK = "Pack the plan and what it reads"
 VERIFY = "Verify the bundle, and put its files where they were planned"
 BECOME = "Become the role that deploys"
 TERRAFORM_APPLY = "Apply what was planned"
@@ -149,6 +150,30 @@ def ringing_when_shared(world: World) -> Iterator[None]:
         done.set()
         thread.join()
         set_state("OK")
+
+
+def test_a_roll_back_is_undone_neither_by_a_plan_that_is_under_way_nor_by_the_next_deployment(
+    world: World, deployed: dict[str, Any], tmp_path: Path
+) -> None:
+    world.change_chat("to be rolled back")
+    newer = world.act.push(job="staging")
+    assert newer.exit_code == 0, newer.output
+    assert world.answer("staging")["text"] == "to be rolled back"
+
+    roll_back = ".venv/bin/lambda-release rollback chat --terraform terraform >&2 || exit"
+    refused = world.act.push(
+        job="staging", environment=world.planning_terraform(tmp_path, roll_back)
+    )
+    assert refused.step(f"staging/{PLAN}", PACK) == "Failure", refused.output
+    assert "the plan would move an alias back" in refused.output
+    assert not refused.step(f"staging/{APPLY}", TERRAFORM_APPLY)
+    assert world.answer("staging") == deployed
+
+    # It publishes nothing, and the newest version is the one that was taken back.
+    again = world.act.push(job="staging")
+    assert again.exit_code == 0, again.output
+    assert "was taken back, rolled back by hand." in again.output
+    assert world.answer("staging") == deployed
 
 
 def test_red_tests_deploy_nothing(world: World, deployed: dict[str, Any]) -> None:

@@ -74,12 +74,22 @@ class World:
     def killing_terraform(self, folder: Path, when: str) -> dict[str, str]:
         """Return the environment of a runner that kills an apply of Terraform when it says so."""
         program = Path(__file__).with_name("killed_terraform.py")
+        command = f'exec "{sys.executable}" "{program}" "{find_terraform()}" "$@"'
+        return {"PATH": self._path_with_terraform(folder, command), "STAND_IN_KILL_AT": when}
+
+    def planning_terraform(self, folder: Path, command: str) -> dict[str, str]:
+        """Return the environment of a runner where a command runs before each plan."""
+        lines = [
+            f'case " $* " in *" plan "*) {command} ;; esac',
+            f'exec "{find_terraform()}" "$@"',
+        ]
+        return {"PATH": self._path_with_terraform(folder, "\n".join(lines))}
+
+    def _path_with_terraform(self, folder: Path, script: str) -> str:
         terraform = folder / "terraform"
-        command = f'"{sys.executable}" "{program}" "{find_terraform()}"'
-        terraform.write_text(f'#!/bin/sh\nexec {command} "$@"\n', "utf-8")
+        terraform.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
         terraform.chmod(0o755)
-        path = os.pathsep.join([os.fspath(folder), self.act.environment["PATH"]])
-        return {"PATH": path, "STAND_IN_KILL_AT": when}
+        return os.pathsep.join([os.fspath(folder), self.act.environment["PATH"]])
 
 
 def make_world(project: Path, folder: Path, exits: ExitStack) -> World:
