@@ -471,16 +471,35 @@ def test_a_registry_that_takes_no_push_is_told_with_what_it_says(tiny: Tiny, sta
     refused(said, 19, f"{repository}:", "cannot be pushed", "as it was told", "ecr:PutImage")
 
 
+def docker_that_says(folder: Path, patch: pytest.MonkeyPatch, said: str) -> None:
+    """Put a docker that runs these lines of sh, and fails, before the real one."""
+    program = folder / "docker"
+    program.write_text(f"#!/bin/sh\n{said}\nexit 1\n")
+    program.chmod(0o755)
+    patch.setenv("PATH", str(folder), prepend=":")
+
+
 def test_layers_that_are_there_already_do_not_hide_why_a_push_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = tmp_path / "docker"
-    said = "echo '5f70bf18a403: Layer already exists'; echo 'denied: as it was told' >&2; exit 1"
-    program.write_text(f"#!/bin/sh\n{said}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    said = "echo '5f70bf18a403: Layer already exists'; echo 'denied: as it was told' >&2"
+    docker_that_says(tmp_path, monkeypatch, said)
     with pytest.raises(RegistryError, match=r"as it was told\n.*ecr:PutImage"):
         push(Reference.parse("registry.test/tiny:one"), None)
+
+
+@pytest.mark.parametrize(
+    "image", ["127.0.0.1:44031/tiny:one", "127.0.0.1:5000/access-denied/immutable:one"]
+)
+def test_an_image_s_name_is_not_taken_for_the_reason_why_a_push_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: str
+) -> None:
+    reference = Reference.parse(image)
+    asked = f"http://{reference.registry}/v2/{reference.repository}/blobs/"
+    refused = f"127.0.0.1:40336->{reference.registry}: read: connection reset by peer"
+    docker_that_says(tmp_path, monkeypatch, f"echo 'Post \"{asked}\": {refused}' >&2")
+    with pytest.raises(RegistryError, match=f"{reference.registry} does not answer"):
+        push(reference, None)
 
 
 def test_a_login_is_shown_to_the_registry_and_kept_nowhere(

@@ -61,7 +61,11 @@ _log = logging.getLogger(__name__)
 _LARGEST_BYTES = 10 * 1024**3
 
 # What Docker and registries say; each is looked for in lower case.
-_DENIED = ("unauthorized", "denied", "no basic auth credentials", "authentication required", "403")
+# "http 403" and not the number alone, which ports and digests have as well.
+_DENIED = (
+    *("unauthorized", "denied", "no basic auth credentials", "authentication required"),
+    *("forbidden", "http 403"),
+)
 _IMMUTABLE = ("immutable", "already exists")
 _UNREACHABLE = (
     *("connection refused", "no such host", "i/o timeout", "timeout", "eof", "connection reset"),
@@ -316,7 +320,7 @@ def push(reference: Reference, login: Login | None) -> str:
         # The reason alone: the progress says "Layer already exists", and has ids of any digits.
         said = result.stderr if result.stderr.strip() else result.stdout
         there = None
-        if any(word in said.lower() for word in _IMMUTABLE):
+        if any(word in _reason(reference, said) for word in _IMMUTABLE):
             # Somebody else pushed the same inputs meanwhile: that is the image that is wanted.
             there = image_digest(reference, login)
         if there is None:
@@ -363,8 +367,15 @@ def _write_settings(folder: Path, registry: str, login: Login) -> None:
             (folder / name).symlink_to((own / name).resolve())
 
 
+def _reason(reference: Reference, said: str) -> str:
+    """Return what Docker said, in small letters, without names that may have any word in them."""
+    for name in (reference.registry, reference.repository):
+        said = said.replace(name, "")
+    return said.lower()
+
+
 def _why_not_pushed(reference: Reference, said: str) -> str:
-    told = said.lower()
+    told = _reason(reference, said)
     head = f"{reference} cannot be pushed:\n{last_lines(said, 3)}\n"
     if any(word in told for word in _IMMUTABLE):
         return (
