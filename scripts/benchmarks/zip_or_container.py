@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from lambda_build.build import package
 from lambda_build.cache import Cache
-from lambda_build.docker import docker
+from lambda_build.docker import docker, inspect_image
 from lambda_build.function import folder_function
 from lambda_build.images.image import build_image
 from local_aws import alone
@@ -211,7 +211,9 @@ def _terraform(
 def _sizes(ways: Sequence[_Way], registry: Registry) -> dict[str, list[str]]:
     packed, image = (way.build() for way in ways)
     facts = package(ways[0].function, Path(packed), Cache.default())
-    (found,) = json.loads(docker("image", "inspect", image).stdout)
+    found = inspect_image(image)
+    if found is None:
+        raise RuntimeError(image)
     repository = "compared-container"
     manifest = registry.manifest(repository, registry.tags(repository)[0])
     if manifest is None:

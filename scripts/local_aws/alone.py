@@ -6,7 +6,6 @@ only the stand-in for Bedrock.
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING
 from lambda_build.build import package
 from lambda_build.cache import Cache
 from lambda_build.docker import inspect_image
-from lambda_build.function import find_functions, folder_function
+from lambda_build.function import find_functions
 from lambda_build.images.image import build_image
 
 from local_aws.bedrock import BedrockStandIn
 from local_aws.container import Image, start_image
+from local_aws.containers import on_chosen_base
 from local_aws.docker import Docker
 from local_aws.docker import obstacle as docker_obstacle
 from local_aws.emulator import Function
@@ -71,18 +71,7 @@ def find(project: Path, name: str) -> Source:
     As for `up`, a variable TF_VAR_NAME_base_image names another base image.
     """
     (found,) = find_functions(project, [name])
-    base_image = os.environ.get(f"TF_VAR_{name}_base_image")
-    if found.target.base is None or not base_image:
-        return found
-    return folder_function(
-        found.source,
-        requirements=None,
-        has_requirements=found.requirements is not None,
-        runtime=None,
-        architecture=None,
-        handler=None,
-        base_image=base_image,
-    )
+    return on_chosen_base(found)
 
 
 def obstacle(function: Source) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambda_build.errors import RegistryError as BaseImageError
-from lambda_build.function import image_target, read_function
+from lambda_build.function import folder_function, read_function
 from lambda_build.images.image import resolved_base
 
 from local_aws.docker import Docker
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from contextlib import ExitStack
     from pathlib import Path
+
+    from lambda_build.function import Function
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,16 +56,32 @@ def base_image_obstacle(functions: Iterable[Path]) -> str:
     Empty: nothing stands in the way, or it is Terraform's to tell.
     """
     for folder in functions:
-        given = os.environ.get(f"TF_VAR_{folder.name}_base_image", "")
         if os.environ.get(f"TF_VAR_{folder.name}_image_uri") or not folder.is_dir():
             continue
-        target = read_function(folder).target
+        target = on_chosen_base(read_function(folder)).target
         if target.base is None:  # a ZIP
             continue
-        if given:
-            target = image_target(folder, target.runtime, target.architecture, base_image=given)
         try:
             resolved_base(target)
         except BaseImageError as error:
             return f"{error}\nOr name another base image: TF_VAR_{folder.name}_base_image"
     return ""
+
+
+def on_chosen_base(function: Function) -> Function:
+    """Return a container function on the base image that the stack's variable names, if it does.
+
+    That is NAME_base_image, given as TF_VAR_NAME_base_image.
+    """
+    base_image = os.environ.get(f"TF_VAR_{function.name}_base_image")
+    if function.target.base is None or not base_image:
+        return function
+    return folder_function(
+        function.source,
+        requirements=None,
+        has_requirements=function.requirements is not None,
+        runtime=None,
+        architecture=None,
+        handler=None,
+        base_image=base_image,
+    )
