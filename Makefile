@@ -148,9 +148,10 @@ destroy: ## Remove from AWS what apply made (asks first); builds nothing
 	rm -f terraform/destroy.tfplan; exit $$status
 
 .PHONY: providers-lock
-providers-lock: ## Write terraform/.terraform.lock.hcl for all platforms (needs the Terraform registry)
-	@$(TERRAFORM) providers lock -platform=linux_amd64 -platform=linux_arm64 \
-		-platform=darwin_amd64 -platform=darwin_arm64
+providers-lock: PLATFORMS := linux_amd64 linux_arm64 darwin_amd64 darwin_arm64
+providers-lock: ## Write .terraform.lock.hcl for all platforms (needs the Terraform registry)
+	@$(TERRAFORM) providers lock $(PLATFORMS:%=-platform=%)
+	@$(BOOTSTRAP) providers lock $(PLATFORMS:%=-platform=%)
 
 .PHONY: release
 release: setup ## Give the newest versions 10 % of the requests, watch alarms, give them all or none
