@@ -6,7 +6,6 @@ package, and so does what nobody else needs.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ from packaging.utils import canonicalize_name
 
 from lambda_build.errors import UsageError, WheelError
 from lambda_build.target import Runtime
-from lambda_build.wheel import BROKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -178,7 +176,10 @@ class _Needs:
 
 
 def _requires_dist(wheel: Wheel) -> tuple[Requirement, ...]:
-    from email.parser import HeaderParser  # noqa: PLC0415 - slow to import, and rarely needed
+    import zipfile  # noqa: PLC0415 - slow to import, and rarely needed: so are these
+    from email.parser import HeaderParser  # noqa: PLC0415
+
+    from lambda_build.wheel import BROKEN  # noqa: PLC0415
 
     try:
         member = next(
