@@ -57,6 +57,24 @@ def test_secrets_tools_and_caches_are_never_taken(tmp_path: Path) -> None:
     assert paths(tmp_path) == ["index.py"]
 
 
+@pytest.mark.parametrize("below", ["", "/a.py"], ids=["files", "folders"])
+def test_a_lambdaignore_that_says_nothing_changes_nothing(tmp_path: Path, below: str) -> None:
+    """Without one, names are compared by this project's own expression and not by pathspec."""
+    defaults = [pattern.strip("/") for pattern in source.DEFAULTS]
+    names = {
+        name
+        for pattern in defaults
+        for stem in (pattern.replace("*", ""), pattern.replace("*", "x.y"))
+        for name in (stem, f"{stem}x", f"x{stem}", stem.upper(), stem.replace(".", "_"))
+    } - {"", ".lambdaignore"}
+    taken = {f"{folder}{name}{below}" for name in names for folder in ("", "deep/", "deep/er/")}
+    write_tree(tmp_path, dict.fromkeys(taken, ""))
+    without = paths(tmp_path)
+    write_tree(tmp_path, {".lambdaignore": "# nothing\n"})
+    assert paths(tmp_path) == without
+    assert len(defaults) < len(without) < len(taken)
+
+
 def test_what_describes_the_function_stays_behind_at_the_top_only(tmp_path: Path) -> None:
     names = [
         "function.json",
