@@ -190,9 +190,12 @@ def lock_command(path: Path) -> str:
     match = _LOCK_NAME.fullmatch(path.name)
     stem, runtime, architecture, glibc = match.groups() if match else (path.stem, "", "", None)
     words = ["python3", os.path.relpath(_TOOL), "lock", "--source", os.fspath(path.parent)]
-    if stem != "requirements":
-        suffix = "toml" if stem == "pyproject" else "txt"
-        words += ["--requirements", os.fspath(path.with_name(f"{stem}.{suffix}"))]
+    suffix = "toml" if stem == "pyproject" else "txt"
+    asked = path.with_name(f"{stem}.{suffix}")
+    if not asked.exists() and (inputs := path.with_name(f"{stem}.in")).exists():
+        asked = inputs  # as pip-tools calls it
+    if asked.name != "requirements.txt":
+        words += ["--requirements", os.fspath(asked)]
     default = Target()
     if runtime not in {"", default.runtime}:
         words += ["--runtime", runtime]

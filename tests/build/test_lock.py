@@ -180,6 +180,13 @@ def test_the_command_that_makes_a_lock_names_its_file_and_its_target() -> None:
         assert Path(tool.removeprefix("python3 ")).is_file()
 
 
+def test_the_command_that_makes_a_lock_names_the_file_that_is_there(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"requirements.in": "one\n", "more.in": "one\n"})
+    for name in ("requirements", "more"):
+        command = lock_command(lock_path(tmp_path / f"{name}.in", Target()))
+        assert f"--requirements {tmp_path}/{name}.in" in command
+
+
 def test_a_lock_says_what_has_no_wheel_and_is_built_later() -> None:
     wheel = Pin(name="one", version="1.0", sha256="a" * 64, filename="one-1.0-py3-none-any.whl")
     source = Pin(name="two", version="2.0", sha256="b" * 64, filename="two-2.0.tar.gz")
