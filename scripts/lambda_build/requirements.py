@@ -31,6 +31,8 @@ _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
 _REQUIREMENT_OPTION = re.compile(r"\s+--(?:hash|config-settings?|global-option)\b.*$")
 _HASH = re.compile(r"--hash[= ](?P<algorithm>\w+):(?P<value>[0-9a-fA-F]+)")
+# What an address may end with: `….whl#sha256=…`.
+_FRAGMENT_HASH = re.compile(r"#(?:\S*&)?(?P<algorithm>sha256)=(?P<value>[0-9a-fA-F]+)")
 _PATH_EXTRAS = re.compile(r"^(?P<path>.+?)(?P<extras>\[[^\]]*\])?$")
 _NAMED_PATH = re.compile(
     r"^(?P<name>[A-Za-z0-9._-]+)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<path>(?:file:|\.|/).*)$"
@@ -194,6 +196,11 @@ class Requirements:
     def prereleases(self) -> bool:
         """Whether `--pre` is among the options."""
         return any(option.name == "--pre" for option in self.options)
+
+    @property
+    def requires_hashes(self) -> bool:
+        """Whether `--require-hashes` is among the options."""
+        return any(option.name == "--require-hashes" for option in self.options)
 
     def projects_on(self, markers: Mapping[str, str]) -> tuple[Project, ...]:
         """Return the path requirements whose markers hold in that environment (PEP 508)."""
@@ -511,7 +518,11 @@ def _package(line: Line) -> Package:
 
 
 def _sha256s(line: Line) -> frozenset[str]:
-    hashes = [(match["algorithm"], match["value"].lower()) for match in _HASH.finditer(line.text)]
+    hashes = [
+        (match["algorithm"], match["value"].lower())
+        for pattern in (_HASH, _FRAGMENT_HASH)
+        for match in pattern.finditer(line.text)
+    ]
     sha256s = frozenset(value for algorithm, value in hashes if algorithm == "sha256")
     if hashes and not sha256s:
         raise RequirementsError(f"{line}\nhas no sha256 hash; wheels are verified by SHA-256")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from lambda_build.requirements import Requirements
+    from lambda_build.requirements import Package, Requirements
     from lambda_build.target import Target
 
 # uv's hint, once for each package that it names.
@@ -220,8 +220,9 @@ def choose(
     Where none does, the source distribution, if native code is `compiled` or there are no wheels.
     Raises WheelError when nothing fits, HashMismatchError when it is not what is required.
     """
-    chosen = dict(_chosen(packages, requirements, target, compiled=compiled))
-    _check_hashes(chosen, requirements)
+    hashed = _hashed(requirements, target)
+    chosen = dict(_chosen(packages, requirements, target, hashed, compiled=compiled))
+    _check_hashes(chosen, requirements, hashed)
     indexes = read_indexes(requirements)
     return Resolution(
         lock=Lock(
@@ -342,13 +343,25 @@ def _refusal(stderr: str, requirements: Requirements, target: Target) -> LambdaB
     if "network was disabled" in said:
         return FetchError(f"{where}: the network is switched off for uv (UV_OFFLINE).\n{said}")
     if "No solution found" in said:
-        return ResolutionError(f"{where}: {said}")
-    if "Failed to fetch" in said or "error sending request" in said:
-        return FetchError(
-            f"{where}: the package index did not answer.\n{said}\n"
-            "Check the network, the proxy (HTTPS_PROXY) and the index (UV_INDEX_URL), then run the "
-            "command again."
+        unknown = "not found in the package registry" in said
+        return ResolutionError(
+            f"{where}: {said}\n"
+            + (
+                "Check how it is spelled, and whether the index has it: a private one is named by "
+                "--extra-index-url."
+                if unknown
+                else "Change a version that one of these lines asks for, or remove it."
+            )
         )
+    if "Failed to fetch" in said or "error sending request" in said:
+        step = (
+            "Its certificate is not trusted here. Where a proxy or a company signs it, name their "
+            "certificates:\n    export SSL_CERT_FILE=/path/to/certificates.pem"
+            if "invalid peer certificate" in said
+            else "Check the network, the proxy (HTTPS_PROXY) and the index (UV_DEFAULT_INDEX), "
+            "then run the command again."
+        )
+        return FetchError(f"{where}: the package index did not answer.\n{said}\n{step}")
     return RequirementsError(f"{where}: {said}")
 
 
@@ -356,15 +369,11 @@ def _chosen(
     packages: Sequence[Mapping[str, Any]],
     requirements: Requirements,
     target: Target,
+    hashed: Mapping[str, Sequence[Package]],
     *,
     compiled: bool,
 ) -> Iterator[tuple[str, tuple[Pin, str]]]:
     own = {project.path for project in requirements.projects}
-    hashes = {
-        str(canonicalize_name(package.requirement.name)): package.sha256s
-        for package in requirements.packages
-        if package.sha256s
-    }
     for package in packages:
         if (local := _local_path(package, requirements)) is not None:
             if local not in own:
@@ -374,11 +383,11 @@ def _chosen(
                 )
             continue
         name = str(package["name"])
-        # Where several wheels fit, one whose hash the requirement names is taken.
-        wanted = hashes.get(name, frozenset())
+        # Where several wheels fit, one whose hash the requirements name is taken.
+        wanted = [package.sha256s for package in hashed.get(name, ())]
         ranked = sorted(
             (
-                ((file.sha256 not in wanted, place, file.filename), file)
+                ((any(file.sha256 not in x for x in wanted), place, file.filename), file)
                 for file in _files(package, requirements)
                 if (place := rank(file.filename, target)) is not None
             ),
@@ -440,16 +449,38 @@ def _version(filename: str) -> str:
     return str(parse_sdist_filename(filename)[1])
 
 
-def _check_hashes(chosen: Mapping[str, tuple[Pin, str]], requirements: Requirements) -> None:
-    for package in requirements.packages:
-        pair = chosen.get(str(canonicalize_name(package.requirement.name)))
-        if pair and package.sha256s and pair[0].sha256 not in package.sha256s:
-            raise HashMismatchError(
-                f"{package.line}\n"
-                f"The wheel for this target, {pair[0].filename}, has another hash:\n"
-                f"    sha256:{pair[0].sha256}\n"
-                "Add that hash if the wheel is to be trusted."
-            )
+def _hashed(requirements: Requirements, target: Target) -> dict[str, list[Package]]:
+    """Return, by name, the requirements and constraints with hashes whose markers hold there."""
+    hashed: dict[str, list[Package]] = {}
+    for package in (*requirements.packages, *requirements.constraints):
+        marker = package.requirement.marker
+        if package.sha256s and (marker is None or marker.evaluate(target.markers)):
+            hashed.setdefault(str(canonicalize_name(package.requirement.name)), []).append(package)
+    return hashed
+
+
+def _check_hashes(
+    chosen: Mapping[str, tuple[Pin, str]],
+    requirements: Requirements,
+    hashed: Mapping[str, Sequence[Package]],
+) -> None:
+    for name, (pin, _) in chosen.items():
+        for package in hashed.get(name, ()):
+            if pin.sha256 not in package.sha256s:
+                raise HashMismatchError(
+                    f"{package.line}\n"
+                    f"The wheel for this target, {pin.filename}, has another hash:\n"
+                    f"    sha256:{pin.sha256}\n"
+                    "Add that hash if the wheel is to be trusted."
+                )
+    if requirements.requires_hashes and (without := sorted(chosen.keys() - hashed.keys())):
+        pin = chosen[without[0]][0]
+        raise HashMismatchError(
+            f"{requirements.file} says --require-hashes, and {' and '.join(without)} "
+            f"{'has' if len(without) == 1 else 'have'} none.\n"
+            "Add each with its hash, if it is to be trusted, or leave the hashes to the lock and "
+            f"remove the option:\n    {pin.name}=={pin.version} --hash=sha256:{pin.sha256}"
+        )
 
 
 def _not_offered(pin: Pin, files: Sequence[_File]) -> str:

@@ -307,6 +307,8 @@ def test_the_hash_of_a_local_wheel_is_verified(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     with pytest.raises(HashMismatchError, match="has another hash:\n    sha256:"):
         read(tmp_path, f"./{wheel.name} --hash=sha256:{SHA256}\n")
+    with pytest.raises(HashMismatchError, match="has another hash:\n    sha256:"):
+        read(tmp_path, f"one @ {wheel.as_uri()}#sha256={SHA256}\n")
 
 
 def test_the_digest_is_of_what_is_asked_for_only(tmp_path: Path) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from build.tiny import write_tree
 from lambda_build.errors import (
     FetchError,
+    HashMismatchError,
     LambdaBuildError,
     RequirementsError,
     ResolutionError,
     WheelError,
 )
 from lambda_build.requirements import read_requirements
-from lambda_build.resolve import _refusal
+from lambda_build.resolve import _refusal, choose
 from lambda_build.target import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lambda_build.requirements import Requirements
@@ -61,3 +63,66 @@ def test_uvs_words_name_no_file_that_is_gone(tmp_path: Path) -> None:
     stderr = "error: Unexpected `x` in `/tmp/lambda-build-a1b2/requirements.txt` at position 3"
     error = _refusal(stderr, requirements(tmp_path), Target())
     assert "Unexpected `x` in `requirements.txt` at position 3" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        ("nosuch was not found in the package registry …", "Check how it is spelled"),
+        ("only one==1.0 is available and you require one>=2, …", "Change a version"),
+    ],
+)
+def test_a_refusal_of_versions_says_what_to_do(tmp_path: Path, said: str, step: str) -> None:
+    assert step in str(_refusal(f"{UNSOLVED}{said}", requirements(tmp_path), Target()))
+
+
+def test_a_certificate_that_is_not_trusted_is_told_from_an_index_that_is_down(
+    tmp_path: Path,
+) -> None:
+    stderr = "error: Failed to fetch: …\n  cause: invalid peer certificate: UnknownIssuer"
+    assert "export SSL_CERT_FILE=" in str(_refusal(stderr, requirements(tmp_path), Target()))
+
+
+A, B = "a" * 64, "b" * 64
+
+
+def offered(name: str, version: str, *sha256s: str) -> dict[str, Any]:
+    """Return a package of a pylock (PEP 751): the same wheel once for each hash."""
+    wheels = [
+        {"name": f"{name}-{version}-{build}-py3-none-any.whl", "url": "x", "hashes": {"sha256": x}}
+        for build, x in enumerate(sha256s, start=1)
+    ]
+    return {"name": name, "version": version, "wheels": wheels}
+
+
+def pinned(folder: Path, text: str, *packages: dict[str, Any]) -> Sequence[str]:
+    pins = choose(packages, requirements(folder, text), Target()).lock.pins
+    return [f"{pin.name} {pin.version} {pin.sha256[0]}" for pin in pins]
+
+
+def test_a_hash_counts_where_its_marker_holds(tmp_path: Path) -> None:
+    # As `uv export` and pip-compile write a package that differs by Python.
+    text = (
+        f"one==1.0 ; python_version < '3.11' --hash=sha256:{A}\n"
+        f"one==2.0 ; python_version >= '3.11' --hash=sha256:{B}\n"
+    )
+    assert pinned(tmp_path, text, offered("one", "2.0", B)) == ["one 2.0 b"]
+    with pytest.raises(HashMismatchError, match=r"line 2: one==2\.0"):
+        pinned(tmp_path, text, offered("one", "2.0", A))
+
+
+def test_a_hash_in_a_constraint_is_verified(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"constraints.txt": f"one==1.0 --hash=sha256:{B}\n"})
+    text = "-c constraints.txt\none\n"
+    assert pinned(tmp_path, text, offered("one", "1.0", A, B)) == ["one 1.0 b"]
+    with pytest.raises(HashMismatchError, match=r"constraints\.txt, line 1: one==1\.0"):
+        pinned(tmp_path, text, offered("one", "1.0", A))
+
+
+def test_require_hashes_wants_one_for_each_package(tmp_path: Path) -> None:
+    packages = (offered("one", "1.0", A), offered("two", "2.0", B))
+    text = f"one==1.0 --hash=sha256:{A}\n"
+    assert pinned(tmp_path, text, *packages) == ["one 1.0 a", "two 2.0 b"]
+    with pytest.raises(HashMismatchError, match="two has none") as no:
+        pinned(tmp_path, f"--require-hashes\n{text}", *packages)
+    assert f"    two==2.0 --hash=sha256:{B}" in str(no.value)
