@@ -60,7 +60,7 @@ def claim(work_dir: Path) -> Iterator[Claim]:
     work_dir.mkdir(parents=True, exist_ok=True)
     with (work_dir / _FILE).open("a+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(file)
         except BlockingIOError as error:
             raise AlreadyRunningError(
                 f"the local AWS of {work_dir} runs already: {running(work_dir) or 'just started'}."
@@ -72,6 +72,22 @@ def claim(work_dir: Path) -> Iterator[Claim]:
             yield claimed
         finally:
             file.truncate(0)
+
+
+def _take(file: IO[str]) -> None:
+    """Lock a file for oneself; raises BlockingIOError when somebody else has claimed it.
+
+    Who merely asks what runs holds it too, shared and for a moment.
+    """
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # this works among those who ask
+            fcntl.flock(file, fcntl.LOCK_UN)
+            time.sleep(_POLL_S)
+        else:
+            return
 
 
 def running(work_dir: Path) -> Instance | None:

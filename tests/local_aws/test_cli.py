@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -329,6 +331,18 @@ def test_only_one_can_claim_a_folder(tmp_path: Path) -> None:
     with instance.claim(tmp_path):
         pass
     assert instance.running(tmp_path) is None
+
+
+def test_who_asks_at_that_very_moment_keeps_nobody_from_claiming(tmp_path: Path) -> None:
+    file = tmp_path / "running.json"
+    file.touch()
+    with file.open() as asked:
+        fcntl.flock(asked, fcntl.LOCK_SH)
+        asking = threading.Timer(0.2, lambda: fcntl.flock(asked, fcntl.LOCK_UN))
+        asking.start()
+        with instance.claim(tmp_path):
+            assert instance.running(tmp_path) == instance.Instance(pid=os.getpid())
+        asking.join()
 
 
 def test_a_process_that_merely_has_the_number_is_left_alone(tmp_path: Path) -> None:
