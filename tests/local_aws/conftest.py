@@ -93,7 +93,9 @@ def start_emulator(tmp_path: Path, make_zip: MakeZip) -> Iterator[StartEmulator]
         log: Callable[[str], None] = lambda _line: None,
         **configuration: object,
     ) -> Emulator:
-        function = Function(**{"handler": "index.handler", **configuration})  # type: ignore[arg-type]
+        # Init counts against the time-out here, and the machine may be busy.
+        settings = {"handler": "index.handler", "timeout_s": 60, **configuration}
+        function = Function(**settings)  # type: ignore[arg-type]
         folder = tmp_path / f"function-{len(started)}"
         emulator = start_package(
             function,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -137,7 +138,7 @@ def test_other_operations_are_not_there(bedrock: BedrockRuntimeClient) -> None:
 def test_a_body_that_no_client_would_send_is_refused_too(
     stand_in: BedrockStandIn, body: str
 ) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", int(stand_in.endpoint_url[-5:]), timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(stand_in.endpoint_url).netloc, timeout=60)
     try:
         connection.request("POST", "/model/example/converse", body)
         answer = connection.getresponse()

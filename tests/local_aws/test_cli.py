@@ -251,7 +251,7 @@ resource "terraform_data" "this" {{
 def stat(pid: str) -> str:
     try:
         return Path("/proc", pid, "stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return "(sleep) Z"
 
 

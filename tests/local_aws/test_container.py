@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .conftest import PushImage
 
 SOURCE = """\
-import os, sys, time
+import os, socket, sys, time
 
 print("init")
 
@@ -41,6 +42,9 @@ def handler(event, context):
             sys.exit(3)
         case "sleep":
             time.sleep(event["s"])
+        case "meet":
+            with socket.create_connection(("127.0.0.1", event["port"])) as others:
+                others.recv(1)
         case "see":
             return {
                 "environment": dict(os.environ),
@@ -165,7 +169,7 @@ def test_a_time_out_is_a_function_error_and_ends_the_container(
     before = running(docker_engine)
     began = time.monotonic()
     error, kind = aws.invoke(name, do="sleep", s=30)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25  # and not the 30 that it sleeps
     assert kind == "Unhandled"
     assert error["errorType"] == "Sandbox.Timedout"
     assert "Task timed out after 1.00 seconds" in error["errorMessage"]
@@ -188,14 +192,14 @@ def test_its_lines_go_to_the_log_in_lambda_s_frame(aws: Aws) -> None:
 def test_it_sees_what_lambda_sets_and_the_function_s_own_variables(aws: Aws) -> None:
     name = aws.create(
         MemorySize=256,
-        Timeout=7,
+        Timeout=60,
         Environment={"Variables": {"MINE": "two\nlines = 'x'", "PATH_": "$HOME"}},
     )
     seen, _ = aws.invoke(name, do="see")
     environment = seen.pop("environment")
     assert seen["name"] == name
     assert int(seen["memory"]) == 256
-    assert 5000 < seen["left"] <= 7000
+    assert 30_000 < seen["left"] <= 60_000
     assert seen["log_group"] == f"/aws/lambda/{name}"
     assert "[$LATEST]" in seen["log_stream"]
     assert environment["MINE"] == "two\nlines = 'x'"
@@ -259,14 +263,15 @@ def test_a_version_keeps_its_image(aws: Aws, push_image: PushImage) -> None:
 
 
 def test_several_run_at_once(aws: Aws) -> None:
+    # Each waits for the others: one after the other, they would time out.
     name = aws.create()
-    began = time.monotonic()
-    with ThreadPoolExecutor(3) as threads:
-        answers = list(
-            threads.map(lambda n: aws.invoke(name, do="sleep", s=2, n=n)[0]["n"], range(3))
-        )
-    assert answers == [0, 1, 2]
-    assert time.monotonic() - began < 2 * 3
+    with ThreadPoolExecutor(3) as threads, socket.create_server(("127.0.0.1", 0)) as meeting:
+        meeting.settimeout(60)
+        port = meeting.getsockname()[1]
+        runs = [threads.submit(aws.invoke, name, do="meet", port=port, n=n) for n in range(3)]
+        for came in [meeting.accept()[0] for _ in runs]:
+            came.close()
+        assert [run.result()[0]["n"] for run in runs] == [0, 1, 2]
 
 
 def test_an_image_that_is_gone_from_the_registry_is_an_error_that_names_it(
@@ -330,7 +335,7 @@ def test_stopping_ends_every_container_also_one_at_work(
             busy, idle = aws.create(), aws.create()
             aws.invoke(idle)
             thread.submit(aws.invoke, busy, do="sleep", s=60)
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 60
             while len(running(docker_engine) - before) < 2:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

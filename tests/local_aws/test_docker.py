@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,13 +33,13 @@ def test_containers_have_ended_when_it_is_closed(
 ) -> None:
     with Docker() as docker:
         process = docker.start(
-            "local-aws-test-closed",
+            f"local-aws-test-{uuid.uuid4().hex}",
             [*SLEEP, base_images.amazon_linux, "60"],
             stderr=tmp_path / "said",
         )
         wait_until(lambda: containers(docker_engine, docker._label))
     assert containers(docker_engine, docker._label) == []
-    assert process.wait(5) == 137  # killed
+    assert process.wait(60) == 137  # killed
     assert process.stdout is not None
     process.stdout.close()
 
@@ -49,12 +50,13 @@ def test_containers_end_with_a_process_that_is_killed(
     script = (
         "import sys, time; from pathlib import Path; from local_aws.docker import Docker\n"
         "with Docker() as docker:\n"
-        "    docker.start('local-aws-test-killed', sys.argv[2:], stderr=Path(sys.argv[1]))\n"
+        "    docker.start(sys.argv[2], sys.argv[3:], stderr=Path(sys.argv[1]))\n"
         "    print(docker._label, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [
             *(sys.executable, "-c", script, tmp_path / "said"),
+            f"local-aws-test-{uuid.uuid4().hex}",
             *(*SLEEP, base_images.amazon_linux, "60"),
         ],
         stdout=subprocess.PIPE,
@@ -111,7 +113,7 @@ def test_where_docker_is_not_installed_that_is_told(
 
 def wait_until(condition: object) -> None:
     assert callable(condition)
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -108,7 +108,7 @@ def test_a_time_out_is_a_function_error_and_ends_the_environment(
     emulator = start_emulator(SLEEP, timeout_s=1)
     began = time.monotonic()
     result = emulator.invoke(b"30")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25  # and not the 30 that it sleeps
     assert result.function_error == "Unhandled"
     message = f"RequestId: {result.request_id} Error: Task timed out after 1.00 seconds"
     assert result.value() == {"errorType": "Sandbox.Timedout", "errorMessage": message}
@@ -380,7 +380,7 @@ def test_ending_it_at_work_leaves_no_process(start_emulator: StartEmulator) -> N
     at_work.start()
     _wait_until(lambda: len(package_process._session(emulator._sandbox.process.pid)) == 2)
     emulator.close()
-    at_work.join(5)
+    at_work.join(60)
     assert errors == ["Unhandled"]
     assert package_process._session(emulator._sandbox.process.pid) == []
 
@@ -421,7 +421,7 @@ def test_killing_the_program_leaves_no_process(make_zip: MakeZip, tmp_path: Path
         (emulator,) = _children(parent.pid)
         assert len(package_process._session(emulator)) == 2
         parent.send_signal(signal.SIGKILL)
-        parent.wait(5)
+        parent.wait(60)
     _wait_until(lambda: not package_process._session(emulator))
 
 
@@ -431,8 +431,8 @@ def test_a_port_that_another_program_takes_meanwhile_is_given_up_for_another(
     choose = emulator_module._free_ports
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        choices = iter([(port, choose()[0]), (choose()[0], port), choose()])
-        monkeypatch.setattr(emulator_module, "_free_ports", lambda: next(choices))
+        choices = iter([(port, choose()[0]), (choose()[0], port)])
+        monkeypatch.setattr(emulator_module, "_free_ports", lambda: next(choices, None) or choose())
         assert start_emulator(ECHO).invoke(b"1").value() == 1
 
 
@@ -474,7 +474,7 @@ def _children(pid: int) -> list[int]:
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
-def _wait_until(condition: Callable[[], bool], limit_s: float = 5) -> None:
+def _wait_until(condition: Callable[[], bool], limit_s: float = 60) -> None:
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -65,7 +65,7 @@ def test_one_more_than_there_may_be_waits_until_one_is_free() -> None:
     with pool.environment() as first:
         waiting.start()
         assert got == []
-    waiting.join(5)
+    waiting.join(60)
     assert got == [first]
 
 
@@ -147,7 +147,7 @@ def test_closing_ends_those_at_work_and_refuses_those_that_wait() -> None:
         waiting.start()
         pool.close()
         assert environment.closed
-        waiting.join(5)
+        waiting.join(60)
     assert len(refused) == 1
     assert len(started) == 1
 

@@ -171,7 +171,7 @@ def test_terraform_is_pointed_at_the_combined_mirror_only(mirror: Path, work_dir
     assert providers.environment["TF_CLI_CONFIG_FILE"] == str(configuration)
     text = configuration.read_text(encoding="utf-8")
     assert f'path = "{work_dir / "terraform-providers"}"' in text
-    assert "direct" not in text
+    assert "direct {" not in text
 
 
 def test_it_says_for_each_provider_where_it_came_from(mirror: Path, work_dir: Path) -> None:

@@ -283,7 +283,7 @@ def test_killing_the_programs_ends_a_read_at_once() -> None:
     thread.start()
     wait_until(lambda: bool(programs._running))
     programs.kill()
-    thread.join(10)
+    thread.join(60)
 
     assert refused[0].detail.endswith("State: signal: killed")
 
@@ -319,7 +319,7 @@ time.sleep(60)
 """
 
 
-def wait_until(true: Callable[[], bool], *, seconds: float = 15) -> None:
+def wait_until(true: Callable[[], bool], *, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
@@ -362,7 +362,7 @@ def terraform(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -411,6 +411,6 @@ def test_when_terraform_is_stopped_neither_provider_nor_program_lives_on(
         program, provider = map(int, started.read_text(encoding="utf-8").split())
         plan.send_signal(how)
 
-        assert plan.wait(30) != 0
+        assert plan.wait(60) != 0
 
     wait_until(lambda: not runs(program) and not runs(provider))
