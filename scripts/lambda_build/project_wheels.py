@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import tarfile
 from typing import TYPE_CHECKING
 
 from lambda_build.built_wheels import keep_wheel, kept_wheel
 from lambda_build.cache import temporary_folder
-from lambda_build.errors import ToolError, WheelError
+from lambda_build.errors import WheelError
 from lambda_build.function import DOCKER_WAYS
+from lambda_build.project_builds import build_project
 from lambda_build.source_distributions import BUILD_FILES, impure_reason, native_reason
-from lambda_build.uv import uv
 from lambda_build.wheel import Wheel, rank, read_wheel, verify_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from lambda_build.cache import Cache
     from lambda_build.docker_builds import DockerBuilder
@@ -42,8 +40,16 @@ def project_wheel(
     target.
     """
     if tree.project.path.is_file():
-        wheel = tree.project.path
-        return _checked(read_wheel(wheel, wheel.name, tree.digest), target)
+        file = tree.project.path
+        wheel = read_wheel(file, file.name, tree.digest)
+        verify_wheel(wheel)
+        if rank(wheel.filename, target) is None:
+            raise WheelError(
+                f"{tree.project.line}\n{wheel.filename} does not run on {target} (glibc "
+                f"{target.glibc}): its name says what it is for.\nName that for the target, or "
+                f"let the index choose it:\n    {wheel.name}=={wheel.version}"
+            )
+        return wheel
     # One with native code is another wheel for another Python or machine.
     built_from = f"{tree.digest}\0{target}\0{target.glibc}"
     digest = hashlib.sha256(built_from.encode()).hexdigest()
@@ -56,7 +62,7 @@ def project_wheel(
     if docker is not None and native_reason(texts) is not None:
         return _compiled(tree, texts, docker)
     with temporary_folder() as folder:
-        built = _build(tree, folder, index())
+        built = build_project(tree, folder, index())
         if docker is not None and impure_reason(read_wheel(built, built.name, digest)) is not None:
             return _compiled(tree, texts, docker)
         # Before it is kept: what a backend makes may be broken as well.
@@ -93,23 +99,6 @@ def _packed(tree: ProjectTree) -> bytes:
 
 def _text(file: SourceFile) -> str:
     return file.file.read_text("utf-8", errors="replace")
-
-
-def _build(tree: ProjectTree, folder: Path, index: Mapping[str, str]) -> Path:
-    copy = folder / "source" / tree.project.path.name
-    for file in tree.files:
-        place = copy / file.path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.file, place)
-        place.chmod(0o755 if file.executable else 0o644)
-    result = uv("build", "--wheel", "--out-dir", folder / "out", copy, environment=index)
-    wheels = sorted((folder / "out").glob("*.whl"))
-    if result.returncode or not wheels:
-        raise ToolError(
-            f"{tree.project.line}\n{tree.project.path} cannot be built into a wheel:\n"
-            f"{result.stderr.strip()}"
-        )
-    return wheels[0]
 
 
 def _checked(wheel: Wheel, target: Target) -> Wheel:

@@ -14,7 +14,7 @@ import os
 import re
 import shlex
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import InvalidMarker, Marker
@@ -155,18 +155,34 @@ class Project:
         """The digest of what the project asks for; the lock has to answer that, too."""
         if self.path.is_file():
             return hashlib.sha256(self.path.read_bytes()).hexdigest()
-        import tomllib  # noqa: PLC0415 - slow, and needed for paths only
-
-        try:
-            project = tomllib.loads((self.path / "pyproject.toml").read_text("utf-8"))["project"]
-        except (OSError, KeyError, ValueError):
-            project = {"dynamic": ["dependencies"]}
+        project = self._table() or {"dynamic": ["dependencies"]}
         if {"dependencies", "optional-dependencies"} & set(project.get("dynamic", [])):
             names = ("pyproject.toml", "setup.py", "setup.cfg")
             wanted: object = [_text_or_none(self.path / name) for name in names]
         else:
             wanted = [project.get("dependencies", []), project.get("optional-dependencies", {})]
         return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def is_told_by_its_backend(self) -> bool:
+        """Whether only the project's build backend knows what it is called or asks for."""
+        if self.path.is_file():
+            return False
+        project = self._table()
+        told = {"version", "dependencies", "optional-dependencies"}
+        return not {"name", "version"} <= project.keys() or bool(
+            told & set(project.get("dynamic", []))
+        )
+
+    def _table(self) -> dict[str, Any]:
+        """Return `[project]` of a folder's pyproject.toml; nothing where there is none."""
+        import tomllib  # noqa: PLC0415 - slow, and needed for paths only
+
+        try:
+            table = tomllib.loads((self.path / "pyproject.toml").read_text("utf-8"))["project"]
+        except (OSError, KeyError, ValueError):
+            return {}
+        return table if isinstance(table, dict) else {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +25,7 @@ from lambda_build.errors import (
 from lambda_build.function import DOCKER_WAYS
 from lambda_build.indexes import read_indexes
 from lambda_build.lock import Lock, Pin, Resolution
+from lambda_build.project_builds import readable_projects
 from lambda_build.uv import uv
 from lambda_build.wheel import rank
 
@@ -67,6 +68,14 @@ def resolve(
     one that has none for the target. Raises ResolutionError with the resolver's reason, FetchError
     when no index answers, WheelError when no wheel fits.
     """
+    with readable_projects(requirements, target) as readable:
+        found = _resolve_wheels(readable, target, preferred, compiled=compiled)
+    return replace(found, lock=replace(found.lock, requirements_digest=requirements.digest))
+
+
+def _resolve_wheels(
+    requirements: Requirements, target: Target, preferred: Sequence[Pin], *, compiled: bool
+) -> Resolution:
     sources: frozenset[str] = frozenset()
     wheels_for = target if compiled else None
     while True:
@@ -102,7 +111,10 @@ def newer_elsewhere(
         constraints = folder / "held.txt"
         constraints.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in held), "utf-8")
         sources = frozenset(pin.name for pin in lock.pins if not pin.is_wheel)
-        with _arguments(requirements) as arguments:
+        with (
+            readable_projects(requirements, target) as readable,
+            _arguments(readable) as arguments,
+        ):
             arguments += ["--constraint", constraints]
             packages = _pylock(arguments, requirements, target, sources, any_platform=True)
     newest: dict[str, Version] = {}
