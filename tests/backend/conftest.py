@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from backend.converse_server import ConverseServer, converse_response
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from lambda_shared import http_api
 
 if TYPE_CHECKING:
@@ -28,8 +28,14 @@ if TYPE_CHECKING:
 BACKEND = Path(__file__).parents[2] / "backend"
 
 sys.path += sorted(str(index.parent) for index in BACKEND.glob("*/index.py"))
-# Two busy cores make deadlines a matter of luck, and a run leaves nothing behind.
-settings.register_profile("backend", deadline=None, database=None, max_examples=150)
+# Two busy cores make whatever is timed a matter of luck, and a run leaves nothing behind.
+settings.register_profile(
+    "backend",
+    deadline=None,
+    database=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("backend")
 
 

@@ -79,7 +79,7 @@ def test_an_unexpected_exception_is_500_and_only_the_log_has_its_traceback(
 
 def test_the_log_has_one_line_for_a_request(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    ask(http_event("POST", "/echo", "hello"))
+    ask(http_event("POST", "/echo", "s3cr3t"))
     (record,) = caplog.records
     fields = vars(record)
     assert {name: fields[name] for name in ("method", "path", "status", "api_request_id")} == {
@@ -88,7 +88,7 @@ def test_the_log_has_one_line_for_a_request(caplog: pytest.LogCaptureFixture) ->
         "status": 200,
         "api_request_id": "JKJaXmPLvHcESHA=",
     }
-    assert "hello" not in json.dumps(fields, default=str)
+    assert "s3cr3t" not in json.dumps(fields, default=str)
 
 
 def test_what_the_operator_can_mend_is_logged_as_an_error_with_the_note(
@@ -139,4 +139,4 @@ def test_the_deadline_is_before_lambdas_time_out_and_before_the_api_gives_up(
     remaining_ms: int, left_s: float
 ) -> None:
     deadline = Deadline.of(FakeContext(remaining_ms=remaining_ms))
-    assert deadline.seconds_left() == pytest.approx(left_s, abs=0.2)
+    assert max(0, left_s - 5) <= deadline.seconds_left() <= left_s

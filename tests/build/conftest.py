@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 from build.tiny import Index
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from lambda_build.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Two busy cores make deadlines a matter of luck, and a run leaves nothing behind.
-settings.register_profile("build", deadline=None, database=None, max_examples=50)
+# Two busy cores make whatever is timed a matter of luck, and a run leaves nothing behind.
+settings.register_profile(
+    "build",
+    deadline=None,
+    database=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("build")
 
 _SETTINGS = ("UV_", "PIP_", "LAMBDA_BUILD_")

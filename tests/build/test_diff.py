@@ -132,7 +132,10 @@ def test_a_zip_bomb_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     changed=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=4),
     kept=st.integers(0, 2000),
 )
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 def test_a_mutated_zip_is_compared_or_refused(
     tmp_path: Path, changed: list[tuple[int, int]], kept: int
 ) -> None:

@@ -615,7 +615,7 @@ MEMBERS: dict[str, str | bytes] = {
 
 
 @given(data=st.binary(max_size=2000))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_garbage_is_a_finding_and_never_a_traceback(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.zip").write_bytes(data)
     assert verify(tmp_path / "a.zip").errors
@@ -627,7 +627,10 @@ def test_garbage_is_a_finding_and_never_a_traceback(tmp_path: Path, data: bytes)
     ),
     kept=st.integers(0, 4000),
 )
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 def test_a_mutated_or_cut_zip_gives_a_report_and_writes_nothing(
     tmp_path: Path, changes: list[tuple[int, bytes]], kept: int
 ) -> None:
@@ -649,7 +652,7 @@ def test_a_mutated_or_cut_zip_gives_a_report_and_writes_nothing(
         {name: st.text(max_size=200) for name in MEMBERS if "dist-info" in name or "json" in name}
     )
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_whatever_metadata_says_gives_a_report(tmp_path: Path, texts: dict[str, str]) -> None:
     files: dict[str, str | bytes] = {**MEMBERS}
     files |= {name: text.encode("utf-8", "replace") for name, text in texts.items()}
