@@ -91,9 +91,16 @@ class _Door:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port: int = free.getsockname()[1]
+        # Bound as long as this lives, and nobody listens: no other program takes the port while
+        # the door is closed.
+        self._bound = socket.socket()
+        self._bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._bound.bind(("127.0.0.1", 0))
+        self._port: int = self._bound.getsockname()[1]
         self.address = f"127.0.0.1:{self._port}"
+
+    def close(self) -> None:
+        self._bound.close()
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
         return self._registry.manifest(repository, reference)
@@ -107,7 +114,7 @@ class _Door:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Let everything through."""
-        server = socket.create_server(("127.0.0.1", self._port))
+        server = socket.create_server(("127.0.0.1", self._port), reuse_port=True)
         thread = threading.Thread(target=self._serve, args=(server,), daemon=True)
         thread.start()
         try:
@@ -120,7 +127,7 @@ class _Door:
     @contextmanager
     def refusing(self) -> Iterator[None]:
         """Answer as a registry that holds nothing and lets nobody push."""
-        with ThreadingHTTPServer(("127.0.0.1", self._port), _Refusing) as server:
+        with _RefusingServer(("127.0.0.1", self._port), _Refusing) as server:
             thread = threading.Thread(target=server.serve_forever, daemon=True)
             thread.start()
             try:
@@ -148,6 +155,10 @@ def _carry(source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
             each.shutdown(socket.SHUT_RDWR)
         each.close()
+
+
+class _RefusingServer(ThreadingHTTPServer):
+    allow_reuse_port = True
 
 
 class _Refusing(BaseHTTPRequestHandler):
@@ -232,6 +243,7 @@ def small(
     providers = find_providers(root)
     door = _Door(registry)
     with ExitStack() as exits:
+        exits.callback(door.close)
         docker = exits.enter_context(Docker())
         containers = Containers(docker=docker, registry=door)  # type: ignore[arg-type]
         local = exits.enter_context(LocalAws(root / "aws", containers=containers))

@@ -89,10 +89,20 @@ print(json.dumps({
 }))
 """
 
-# Run in a container that has no network of its own: posts its stdin to the emulator in there.
+# Run in a container that has no network of its own: posts its stdin to the emulator in there, as
+# soon as that listens.
 POST = """\
-import http.client, sys
+import http.client, sys, time
 emulator = http.client.HTTPConnection("127.0.0.1", 8080, timeout=60)
+limit = time.monotonic() + 60
+while True:
+    try:
+        emulator.connect()
+        break
+    except ConnectionRefusedError:
+        if time.monotonic() > limit:
+            raise
+        time.sleep(0.05)
 emulator.request("POST", "/2015-03-31/functions/function/invocations", sys.stdin.buffer.read())
 print(emulator.getresponse().read().decode())
 """
@@ -201,14 +211,15 @@ def test_inference_answers_from_its_image_as_on_a_laptop(inference: Alone, lapto
         asked("/inference/nothing"),
     ]
     with running(inference.artefact, "--network=none") as container:
-        assert "aws-lambda-rie" in container.programs()
         answers = [told(container.post(event_for(request))) for request in requests]
+        assert "aws-lambda-rie" in container.programs()
     for request, (status, body) in zip(requests, answers, strict=True):
         same = httpx.request(
             request.method,
             f"{laptop}{request.path}",
             content=request.body,
             headers=dict(request.headers) | {"host": "127.0.0.1"},
+            timeout=60,
         )
         assert (status, body) == (same.status_code, common(same.content))
     assert [status for status, _ in answers] == [200, 200, 422, 422, 200, 404]
