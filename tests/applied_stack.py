@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from local_aws.providers import Providers
 
-_LIMIT_S = 300
+_LIMIT_S = 900  # an apply takes a minute or two where nothing else runs
 
 
 class TerraformFailedError(Exception):

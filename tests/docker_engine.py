@@ -24,8 +24,8 @@ from lambda_build.process import die_with_parent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_READY_S = 30
-_END_S = 15
+_READY_S = 120
+_END_S = 60
 
 _PROGRAMS = {"dockerd": "docker.io", "docker": "docker.io", "unshare": "util-linux"}
 

@@ -72,10 +72,11 @@ def test_an_engine_that_was_started_ends_with_its_process(end: signal.Signals) -
         host = process.stdout.readline().strip()
         assert _processes_with(host)
         process.send_signal(end)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while _processes_with(host) and time.monotonic() < deadline:
         time.sleep(0.05)
-    shutil.rmtree(Path(host.removeprefix("unix://")).parent)
+    # containerd ends with it, and may still be removing something.
+    shutil.rmtree(Path(host.removeprefix("unix://")).parent, ignore_errors=True)
     assert _processes_with(host) == []
 
 

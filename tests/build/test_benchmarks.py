@@ -145,7 +145,7 @@ def test_seconds_are_of_all_commands_with_their_children(tmp_path: Path) -> None
 
 
 def test_memory_is_of_all_processes_at_once(tmp_path: Path) -> None:
-    child = "import time; held = b'1' * 50_000_000; time.sleep(0.3)"
+    child = "import time; held = b'1' * 50_000_000; time.sleep(1)"
     both = (
         f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]); {child}"
     )

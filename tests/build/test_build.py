@@ -996,7 +996,7 @@ def test_an_interrupted_build_ends_soon_and_leaves_nothing(
     running = start(from_index, output)
     until(lambda: list((cache.root / "wheels").glob(".*.aside")))
     running.send_signal(number)
-    _, said = running.communicate(timeout=10)
+    _, said = running.communicate(timeout=50)  # and not the 60 of the index
     assert running.returncode == code, said
     assert "Traceback" not in said
     assert kept_in(cache) <= {"bytecode"}

@@ -177,7 +177,7 @@ def test_who_waited_for_a_lock_holds_one_that_keeps_others_out(
     def wait() -> None:
         with locked(path):
             holds.set()
-            done.wait(20)
+            done.wait(60)
 
     caplog.set_level(logging.INFO)
     waiting = threading.Thread(target=wait)
@@ -185,7 +185,7 @@ def test_who_waited_for_a_lock_holds_one_that_keeps_others_out(
         waiting.start()
         until(lambda: "waiting for another build" in caplog.text)
         assert not holds.is_set()
-    assert holds.wait(20)
+    assert holds.wait(60)
     # The first one removed its file: the second must hold the lock on a file that others find.
     handle = os.open(path, os.O_RDWR)
     with pytest.raises(BlockingIOError):

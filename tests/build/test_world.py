@@ -70,7 +70,7 @@ def started(
 
 
 def ended(running: subprocess.Popen[str]) -> tuple[int, str]:
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=120)
     assert "Traceback" not in said, said
     return running.returncode, said
 
@@ -274,7 +274,7 @@ def test_an_index_that_does_not_go_on_is_not_waited_for(
     begun = time.monotonic()
     with pytest.raises(FetchError, match="run the command again"):
         package(function, tmp_path / "out" / "x.zip", cache)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 50  # and not the 60 of the index
     assert half_made(tmp_path / "out", cache.root) == []
 
 

@@ -339,7 +339,7 @@ class Index:
             return None
 
 
-def until(true: object, *, within_s: float = 20) -> None:
+def until(true: object, *, within_s: float = 60) -> None:
     """Wait until a callable answers true; an error when it does not do so in time."""
     assert callable(true)
     end = time.monotonic() + within_s

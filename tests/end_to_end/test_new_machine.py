@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LIMIT_S = 900
+_LIMIT_S = 1500
 
 
 def _make(target: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,7 @@ DENIED = "ImplicitlyDenied"
 FORBIDDEN = "ExplicitlyDenied"
 
 _SOURCE = Path(__file__).parent / "iam_simulator"
-_LIMIT_S = 300
+_LIMIT_S = 900
 
 Policies = dict[str, dict[str, Any]]
 

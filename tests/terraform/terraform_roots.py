@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_LIMIT_S = 300
+_LIMIT_S = 900
 
 # What terraform/bootstrap writes for one account: tests are of what all accounts share.
 _OF_A_BOOTSTRAP = ("backend.tf", "bootstrap.auto.tfvars", "*.s3.tfbackend", "terraform.tfvars")

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from workflows.world import World
 
-pytestmark = pytest.mark.timeout(1800)
-
 _GH = """\
 #!/bin/sh
 # Stands in for GitHub's command line: keeps what it was asked, and the comment.

@@ -34,10 +34,6 @@ TERRAFORM_APPLY = "Apply what was planned"
 RELEASE = "Release the new versions, watched"
 
 
-# Several runs of a workflow take minutes on a machine that has other things to do.
-pytestmark = pytest.mark.timeout(1800)
-
-
 @pytest.fixture(scope="session")
 def pushed(world: World) -> Run:
     """The first push to main, of an account with nothing but a bucket for states."""
