@@ -30,6 +30,13 @@ _KINDS = {
     "a key of a Google service account": re.compile(
         rb'"private_key"\s*:\s*"-----BEGIN [A-Z ]*PRIVATE KEY-----'
     ),
+    # `${NAME}` in their place is no secret.
+    "credentials of npm's": re.compile(
+        rb"^\s*//\S+:_(auth|authToken|password)\s*=\s*[^\s$]", re.MULTILINE
+    ),
+    "credentials of a package index": re.compile(
+        rb"^\s*(?:--)?(?:extra-)?index-url[\s=]+https?://[^\s/@:$]*:[^\s/@$]+@", re.MULTILINE
+    ),
 }
 
 

@@ -76,6 +76,7 @@ _FUNCTION_ONLY = """\
 /pyproject.*.lock
 /uv.lock
 /uv.toml
+/pip.conf
 /pylock.toml
 /pylock.*.toml
 /.lambdaignore
@@ -136,8 +137,8 @@ def _read(
         raise SourceError(f"{root} is no folder; the source of a function is one")
     try:
         is_ignored = _matching([*defaults, *own]) if own else _named(defaults)
-    except ValueError as error:
-        raise SourceError(f"{root / IGNORE_FILE} is not understood: {error}") from error
+    except (ValueError, re.error) as error:
+        raise SourceError(_not_understood(root / IGNORE_FILE, own)) from error
     walk = _Walk(root=root.resolve(), shown=root, is_ignored=is_ignored, outputs=outputs)
     return tuple(sorted(walk.files(walk.root, "", ()), key=lambda file: file.path))
 
@@ -147,6 +148,20 @@ def _matching(patterns: Iterable[str]) -> Callable[[str], object]:
     from pathspec import GitIgnoreSpec  # noqa: PLC0415 - slow to import
 
     return GitIgnoreSpec.from_lines(patterns).match_file
+
+
+def _not_understood(file: Path, lines: Iterable[str]) -> str:
+    """Return what is wrong with the first line that is no pattern."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            _matching([line])
+        except (ValueError, re.error) as error:
+            return (
+                f"{file} is not understood, line {number}: {line}\n{error}\n"
+                "Its lines are patterns as in .gitignore; a backslash before a character has it "
+                "mean itself."
+            )
+    return f"{file} is not understood"
 
 
 def _named(patterns: Iterable[str]) -> Callable[[str], object]:
@@ -184,7 +199,10 @@ class _Walk:
             if not file.is_dir():
                 yield _source_file(file, path, self.shown / path)
             elif file in above:
-                raise SourceError(f"{self.shown / path} is a link to a folder that it stands in")
+                raise SourceError(
+                    f"{self.shown / path} is a link to a folder that it stands in.\n"
+                    f"Remove it, or name it in {IGNORE_FILE}."
+                )
             else:
                 yield from self.files(file, f"{path}/", (*above, folder))
 
@@ -210,8 +228,12 @@ class _Walk:
 
 
 def _refuse_secrets(root: Path, files: Sequence[SourceFile], own: Sequence[str]) -> None:
+    # Only a pattern of its own can have brought back what is a secret by its name.
+    is_named_so = _matching(SECRETS) if own else None
     for file in files:
         kind = secret_in(file.file, file.path, file.size)
+        if kind is None and is_named_so is not None and is_named_so(file.path):
+            kind = "secrets, by its name"
         if kind is not None and not _is_asked_for(file.path, own):
             raise SourceError(
                 f"{root / file.path} holds {kind}, and whoever may read the function could read "
@@ -234,6 +256,12 @@ def _is_asked_for(path: str, own: Sequence[str]) -> bool:
 def _source_file(file: Path, path: str, shown: Path) -> SourceFile:
     try:
         path.encode()
+        # As `verify` has it; Lambda's own way with such names is written down nowhere.
+        if "\\" in path or ":" in path[1:3]:
+            raise SourceError(
+                f"{shown} has a name that some readers of ZIPs take for a folder or a drive.\n"
+                f"Rename it, or name it in {IGNORE_FILE}."
+            )
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
             raise SourceError(

@@ -43,6 +43,8 @@ def paths(root: Path) -> list[str]:
             json.dumps({"type": "service_account", "private_key": pem("PRIVATE KEY")}),
             "a key of a Google service account",
         ),
+        ("deep/.npmrc", "//registry.test/:_authToken=abc\n", "credentials of npm's"),
+        ("deep/pip.conf", "index-url = https://me:pw@x.test/\n", "credentials of a package index"),
     ],
 )
 def test_a_secret_is_refused_unless_it_is_asked_for_by_name(
@@ -92,3 +94,15 @@ def test_certificates_public_keys_and_code_that_speaks_of_keys_are_no_secrets(
 def test_large_files_are_not_read_for_secrets(tmp_path: Path) -> None:
     write_tree(tmp_path, {"data.json": " " * (64 << 10) + "\n" + pem("PRIVATE KEY")})
     assert paths(tmp_path) == ["data.json"]
+
+
+@pytest.mark.parametrize("pattern", ["!*", "!deep/*", "!**"])
+def test_a_wildcard_brings_back_no_secret(tmp_path: Path, pattern: str) -> None:
+    write_tree(tmp_path, {".lambdaignore": f"{pattern}\n", "deep/.env": "A=1\n"})
+    with pytest.raises(SourceError, match=r"deep/\.env holds secrets, by its name"):
+        paths(tmp_path)
+
+
+def test_what_names_no_secret_is_none(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"a.conf": "index-url = https://${A}:${B}@x.test/\n", ".npmrc": "a=b\n"})
+    assert paths(tmp_path) == [".npmrc", "a.conf"]

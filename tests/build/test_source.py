@@ -106,6 +106,8 @@ def test_lambdaignore_has_gits_syntax_and_the_last_word(tmp_path: Path) -> None:
 def test_a_lambdaignore_that_is_not_understood_is_refused(tmp_path: Path) -> None:
     write_tree(tmp_path, {".lambdaignore": "!\n"})
     assert ".lambdaignore is not understood" in refusal(tmp_path)
+    write_tree(tmp_path, {".lambdaignore": "*.md\n[z-a]\n"})
+    assert ".lambdaignore is not understood, line 2: [z-a]\n" in refusal(tmp_path)
     write_tree(tmp_path, {".lambdaignore": b"\xff\n"})
     assert ".lambdaignore cannot be read" in refusal(tmp_path)
 
@@ -114,6 +116,12 @@ def test_names_may_be_in_any_script_and_hold_spaces(tmp_path: Path) -> None:
     names = ["a b/c d.py", "naïve.py", "日本/語.txt", "emoji 🎉", "quote'\"", "new\nline"]
     write_tree(tmp_path, dict.fromkeys(names, ""))
     assert paths(tmp_path) == sorted(names)
+
+
+@pytest.mark.parametrize("name", ["back\\slash.py", "c:drive.py"])
+def test_a_name_that_readers_of_zips_see_differently_is_refused(tmp_path: Path, name: str) -> None:
+    write_tree(tmp_path, {name: ""})
+    assert "some readers of ZIPs take for a folder or a drive" in refusal(tmp_path)
 
 
 def test_a_name_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
