@@ -21,8 +21,10 @@ from lambda_build import cli
 from lambda_build.checks.elf import read_elf
 from lambda_build.docker import docker, inspect_image
 from lambda_build.errors import RegistryError, UsageError
+from lambda_build.images import revision
 from lambda_build.images.image import push
 from lambda_build.images.reference import Reference
+from lambda_build.images.revision import origin_labels
 from lambda_build.images.terraform import VARIABLE, plan_image
 
 if TYPE_CHECKING:
@@ -334,6 +336,14 @@ def test_labels_tell_the_source_and_no_password_of_it(tiny: Tiny) -> None:
     }
 
 
+def test_a_git_that_does_not_answer_costs_the_labels_and_not_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revision, "_LIMIT_S", 0.1)
+    write_program(tmp_path / "bin" / "git", "exec sleep 60", monkeypatch)
+    assert origin_labels(tmp_path) == {}
+
+
 def test_the_command_says_how_large_an_image_is(tiny: Tiny) -> None:
     words = ("image", "--source", str(tiny.folder), "--base-image", tiny.base_image)
     code, said, _ = tiny.run(*words)
@@ -473,10 +483,14 @@ def test_a_registry_that_takes_no_push_is_told_with_what_it_says(tiny: Tiny, sta
 
 def docker_that_says(folder: Path, patch: pytest.MonkeyPatch, said: str) -> None:
     """Put a docker that runs these lines of sh, and fails, before the real one."""
-    program = folder / "docker"
-    program.write_text(f"#!/bin/sh\n{said}\nexit 1\n")
-    program.chmod(0o755)
-    patch.setenv("PATH", str(folder), prepend=":")
+    write_program(folder / "docker", f"{said}\nexit 1", patch)
+
+
+def write_program(file: Path, script: str, patch: pytest.MonkeyPatch) -> None:
+    """Put a program that runs these lines of sh before the real one of its name."""
+    write_tree(file.parent, {file.name: f"#!/bin/sh\n{script}\n"})
+    file.chmod(0o755)
+    patch.setenv("PATH", str(file.parent), prepend=":")
 
 
 def test_layers_that_are_there_already_do_not_hide_why_a_push_failed(
@@ -500,6 +514,14 @@ def test_an_image_s_name_is_not_taken_for_the_reason_why_a_push_failed(
     docker_that_says(tmp_path, monkeypatch, f"echo 'Post \"{asked}\": {refused}' >&2")
     with pytest.raises(RegistryError, match=f"{reference.registry} does not answer"):
         push(reference, None)
+
+
+def test_a_name_that_is_a_part_of_other_words_leaves_the_reason_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker_that_says(tmp_path, monkeypatch, "echo 'denied: as it was told' >&2")
+    with pytest.raises(RegistryError, match=r"as it was told\n.*refuses the login"):
+        push(Reference.parse("127.0.0.1:5000/eni:one"), None)
 
 
 def test_a_login_is_shown_to_the_registry_and_kept_nowhere(

@@ -11,6 +11,7 @@ import base64
 import json
 import logging
 import os
+import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -369,9 +370,8 @@ def _write_settings(folder: Path, registry: str, login: Login) -> None:
 
 def _reason(reference: Reference, said: str) -> str:
     """Return what Docker said, in small letters, without names that may have any word in them."""
-    for name in (reference.registry, reference.repository):
-        said = said.replace(name, "")
-    return said.lower()
+    names = "|".join(re.escape(name) for name in (reference.registry, reference.repository))
+    return re.sub(rf"(?<![\w-])(?:{names})(?![\w-])", "", said).lower()
 
 
 def _why_not_pushed(reference: Reference, said: str) -> str:

@@ -6,16 +6,20 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
+from lambda_build.errors import ToolError
 from lambda_build.process import run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LIMIT_S = 30
 _SCP = re.compile(r"(?:\w+@)?(?P<host>[\w.-]+):(?P<path>[^/].*)")
 
 
 def origin_labels(folder: Path) -> dict[str, str]:
     """Return the source and revision labels of the OCI image specification; {} without git.
+
+    Also where git does not answer soon: a label is no reason to build no image.
 
     A revision with changes that are not committed ends in `-dirty`. No credentials of the
     repository's address are told.
@@ -37,5 +41,8 @@ def origin_labels(folder: Path) -> dict[str, str]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    result = run(["git", "-C", folder, *arguments], timeout_s=30)
+    try:
+        result = run(["git", "-C", folder, *arguments], timeout_s=_LIMIT_S)
+    except ToolError:
+        return ""
     return result.stdout.strip() if result.returncode == 0 else ""
