@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import socket
+import subprocess
 import tarfile
 import time
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def _pulled(on: Engine) -> bool:
         socket.create_connection((_AMAZON_LINUX.partition("/")[0], 443), timeout=5).close()
         for name in (_AMAZON_LINUX, _LAMBDA_PYTHON):
             on.docker("pull", "--quiet", name)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, subprocess.TimeoutExpired):
         return False
     return True
 
