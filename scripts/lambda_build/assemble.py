@@ -20,7 +20,7 @@ from lambda_build.fetch import fetch
 from lambda_build.layout import InMemory, Layout, Member, lay_out, source_members, wheel_members
 from lambda_build.manifest import RECORD_FILE, file_rows, sbom
 from lambda_build.process import at_once
-from lambda_build.provided import LAYER, Division, divide
+from lambda_build.provided import LAYER, Division, divide, unknown_extras
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +59,9 @@ def _assembled(
 ) -> tuple[Layout, dict[str, Any]]:
     function = inputs.function
     locked_wheels, projects = _wheels(inputs, cache)
-    division = _divided(inputs, locked_wheels, projects)
+    roots = _roots(inputs, projects)
+    division = divide([*locked_wheels, *projects], function.provided, roots, function.target)
+    extras = unknown_extras([*locked_wheels, *projects], roots, function.target)
     wheels = list(division.packaged)
     record = _record(inputs, wheels, division)
     installed = _installed(wheels, function.target, cache)
@@ -91,7 +93,7 @@ def _assembled(
         "provided": _provided(inputs, division),
         "bytecode": compiler and compiler.version,
         "warnings": [
-            *(f"{function.name}: {said}" for said in (*suspect, *division.warnings)),
+            *(f"{function.name}: {said}" for said in (*suspect, *extras, *division.warnings)),
             *warnings,
         ],
         "unzipped_bytes": layout.size,
@@ -155,18 +157,16 @@ def _docker(inputs: Inputs, requirements: Requirements, cache: Cache) -> DockerB
     )
 
 
-def _divided(inputs: Inputs, wheels: Sequence[Wheel], projects: Sequence[Wheel]) -> Division:
-    """Return which wheels are packaged, and which Lambda has."""
+def _roots(inputs: Inputs, projects: Sequence[Wheel]) -> list[Requirement]:
+    """Return what the function asks for, its path requirements among them."""
     packages = inputs.requirements.packages if inputs.requirements else ()
-    roots = [
+    return [
         *(package.requirement for package in packages),
         *(
             Requirement(f"{wheel.name}{tree.project.extras}")
             for wheel, tree in zip(projects, inputs.projects, strict=True)
         ),
     ]
-    function = inputs.function
-    return divide([*wheels, *projects], function.provided, roots, function.target)
 
 
 def _provided(inputs: Inputs, division: Division) -> list[str]:

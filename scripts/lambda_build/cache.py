@@ -355,7 +355,10 @@ def _cannot_write(path: Path, error: OSError) -> str:
     # mkdir's "File exists" is about a file where a folder is needed.
     in_the_way = isinstance(error, FileExistsError)
     reason = os.strerror(errno.ENOTDIR) if in_the_way else error.strerror or error
-    return (
-        f"{path} cannot be written: {reason}{other}\n"
-        f"Make its folder writable, or choose another one."
-    )
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    step = "Make room on the disk" if full else "Make its folder writable"
+    if path.is_relative_to(Cache.default().root):
+        step += ", or keep the cache elsewhere:\n    export LAMBDA_BUILD_CACHE=/path/to/folder"
+    else:
+        step += ", or choose another one."
+    return f"{path} cannot be written: {reason}{other}\n{step}"

@@ -137,8 +137,13 @@ def _locked_or_resolved(
     if text is not None:
         return Resolution(lock=parse_lock(text, place), locations={}), (warning,)
     _log.info("%s: resolving %s for %s", function.name, requirements.file, function.target)
-    from lambda_build.resolve import resolve  # noqa: PLC0415 - slow to import, and not with a lock
+    # Slow to import, and not needed with a lock.
+    from lambda_build.locking import fallen_back  # noqa: PLC0415
+    from lambda_build.resolve import resolve  # noqa: PLC0415
 
     resolution = resolve(requirements, function.target, compiled=compiled)
     keep_text(place, resolution.lock.text)
-    return resolution, (warning,)
+    # Said once, with the choice; not worth asking where every wheel runs anywhere.
+    native = any(not pin.filename.endswith("-any.whl") for pin in resolution.lock.pins)
+    older = fallen_back(function, resolution.lock, None) if native else ()
+    return resolution, (warning, *(f"{function.name}: {said}" for said in older))

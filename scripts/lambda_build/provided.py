@@ -6,6 +6,7 @@ package, and so does what nobody else needs.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 LISTED_ON = "2026-11-21"
 
 LAYER = "layer:"
+
+_EXTRA = re.compile(r"^Provides-Extra:[ \t]*(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,9 +178,38 @@ class _Needs:
         return self._read[name]
 
 
+def unknown_extras(
+    wheels: Iterable[Wheel], roots: Iterable[Requirement], target: Target
+) -> Iterator[str]:
+    """Yield, in words, each extra that a requirement asks for and its package does not have."""
+    by_name = {wheel.name: wheel for wheel in wheels}
+    for root in roots:
+        wheel = by_name.get(str(canonicalize_name(root.name)))
+        holds = root.marker is None or root.marker.evaluate(target.markers)
+        if not root.extras or wheel is None or not holds:
+            continue
+        known = {canonicalize_name(name): name for name in _EXTRA.findall(_metadata(wheel))}
+        for extra in sorted(root.extras):
+            if canonicalize_name(extra) not in known:
+                has = ", ".join(sorted(known.values())) or "none"
+                yield (
+                    f"{wheel.name} {wheel.version} has no extra {extra!r}, so asking for it brings "
+                    f"nothing. It has: {has}."
+                )
+
+
 def _requires_dist(wheel: Wheel) -> tuple[Requirement, ...]:
-    import zipfile  # noqa: PLC0415 - slow to import, and rarely needed: so are these
-    from email.parser import HeaderParser  # noqa: PLC0415
+    from email.parser import HeaderParser  # noqa: PLC0415 - slow to import, and rarely needed
+
+    headers = HeaderParser().parsestr(_metadata(wheel))
+    try:
+        return tuple(Requirement(row) for row in headers.get_all("Requires-Dist", []))
+    except InvalidRequirement as error:
+        raise WheelError(f"{wheel.filename} has METADATA that cannot be read: {error}") from error
+
+
+def _metadata(wheel: Wheel) -> str:
+    import zipfile  # noqa: PLC0415 - slow to import, and rarely needed: so is this
 
     from lambda_build.wheel import BROKEN  # noqa: PLC0415
 
@@ -188,12 +220,10 @@ def _requires_dist(wheel: Wheel) -> tuple[Requirement, ...]:
             if member.path.endswith(".dist-info/METADATA") and member.path.count("/") == 1
         )
         with zipfile.ZipFile(wheel.file) as archive:
-            text = archive.read(member.info).decode(errors="replace")
-        headers = HeaderParser().parsestr(text)
-        return tuple(Requirement(row) for row in headers.get_all("Requires-Dist", []))
+            return archive.read(member.info).decode(errors="replace")
     except StopIteration:
         raise WheelError(f"{wheel.filename} has no METADATA") from None
-    except (*BROKEN, InvalidRequirement) as error:
+    except BROKEN as error:
         raise WheelError(f"{wheel.filename} has METADATA that cannot be read: {error}") from error
 
 

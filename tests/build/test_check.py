@@ -161,12 +161,15 @@ def test_invalid_escapes_in_a_handlers_module_are_its_authors_business(tmp_path:
 def test_a_package_over_the_limit_is_refused_with_its_largest_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = lay_out(source(tmp_path, {"a": "x" * 300}), wheel(tmp_path, {"one/b": "y" * 5000}))
+    files = {"data/a": "x" * 300, "data/b": "x" * 300, "c": "x" * 400}
+    found = lay_out(source(tmp_path, files), wheel(tmp_path, {"one/b": "y" * 5000}))
     check.check_size(found)
     monkeypatch.setattr(check, "LARGEST_UNZIPPED_BYTES", found.size)
     check.check_size(found)
     monkeypatch.setattr(check, "LARGEST_UNZIPPED_BYTES", found.size - 1)
     with pytest.raises(SizeError) as refused:
         check.check_size(found)
-    rows = str(refused.value).splitlines()[1:3]
-    assert [row.split("MB")[1].strip() for row in rows] == ["one 1.0", "source"]
+    first, *rows = str(refused.value).splitlines()[:4]
+    assert "MB unzipped, 1 bytes more than the 0.0 MB" in first
+    parts = ["one 1.0", "source: data/", "source: c"]
+    assert [row.split("MB")[1].strip() for row in rows] == parts

@@ -128,3 +128,13 @@ def test_only_what_the_runtime_holds_can_be_provided() -> None:
 
 def test_every_package_of_the_runtime_has_its_modules() -> None:
     assert runtime_modules(Target()) >= {"boto3", "dateutil", "snapshot_restore_py", "six"}
+
+
+def test_an_extra_that_a_package_does_not_have_is_said(tmp_path: Path, wheels: Path) -> None:
+    make_wheel(wheels, "one", extras={"Real_One": ["two"], "more": []})
+    make_wheel(wheels, "two")
+    artefact, _ = build(tmp_path, [], "one[real-one,fake]", "two[x]; python_version < '3'")
+    assert artefact.packages == {"one": "1.0", "two": "1.0"}
+    assert artefact.warnings == (
+        "f: one 1.0 has no extra 'fake', so asking for it brings nothing. It has: Real_One, more.",
+    )

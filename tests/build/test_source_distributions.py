@@ -301,6 +301,16 @@ def test_an_older_version_that_fits_is_locked_and_said(tmp_path: Path, wheels: P
     assert "python3.11-arm64" in fallen_back(arm64, lock_function(arm64)[1], None)[0]
 
 
+def test_without_a_lock_it_is_said_when_the_versions_are_chosen(
+    tmp_path: Path, wheels: Path, cache: Cache
+) -> None:
+    make_wheel(wheels, "one", "1.0", tag="cp311-cp311-manylinux_2_17_x86_64")
+    make_wheel(wheels, "one", "2.0", tag=NEWER_GLIBC)
+    function = make_function(tmp_path / "chat", found_in("../wheels", "one"))
+    _, said = package(function, tmp_path / "a.zip", cache).warnings
+    assert said.startswith("chat: one 1.0 is the newest that runs on python3.11-x86_64")
+
+
 def test_versions_that_were_held_are_not_said_to_have_fallen_back(
     tmp_path: Path, wheels: Path
 ) -> None:

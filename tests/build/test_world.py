@@ -119,8 +119,9 @@ def test_a_full_disk_is_refused_by_name_and_the_old_package_stays(
         package(function, small / "x.zip", cache)
         old = sha256_of(small / "x.zip")
         (function.source / "data").write_bytes(os.urandom(110_000))
-        with pytest.raises(OutputError, match=r"x\.zip cannot be written: No space left"):
+        with pytest.raises(OutputError, match=r"x\.zip cannot be written: No space left") as full:
             package(function, small / "x.zip", cache)
+        assert "Make room on the disk, or choose another one." in str(full.value)
         with pytest.raises(OutputError, match="cannot be written: No space left"):
             stage_package(function, small, cache)
         assert half_made(small) == []
@@ -170,6 +171,7 @@ def test_a_cache_that_is_empty_and_read_only_is_refused_by_name(
     assert code == 13
     assert f"{cache.root}" in said
     assert "cannot be written: Permission denied" in said
+    assert "or keep the cache elsewhere:\n    export LAMBDA_BUILD_CACHE=" in said
     assert list(output.parent.iterdir()) == []
 
 
