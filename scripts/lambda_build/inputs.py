@@ -60,7 +60,9 @@ def read_inputs(function: Function, cache: Cache, *, outputs: Sequence[Path] = (
 
     Raises RequirementsError, LockError, ResolutionError or SourceError.
     """
-    source = read_function_source(function.source, outputs=outputs)
+    source = read_function_source(
+        function.source, requirements=function.requirements, outputs=outputs
+    )
     if function.requirements is None:
         requirements, resolution = None, None
         warnings: tuple[str, ...] = ()

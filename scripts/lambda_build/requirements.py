@@ -30,7 +30,8 @@ _COMMENT = re.compile(r"(^|\s+)#.*$")
 _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
 _REQUIREMENT_OPTION = re.compile(r"\s+--(?:hash|config-settings?|global-option)\b.*$")
-_HASH = re.compile(r"--hash[= ](?P<algorithm>\w+):(?P<value>[0-9a-fA-F]+)")
+_HASH = re.compile(r"--hash[= ](?P<algorithm>\w+):(?P<value>[0-9a-fA-F]+)(?!\S)")
+_HASH_OPTION = re.compile(r"\s--hash\b")
 # What an address may end with: `….whl#sha256=…`.
 _FRAGMENT_HASH = re.compile(r"#(?:\S*&)?(?P<algorithm>sha256)=(?P<value>[0-9a-fA-F]+)")
 _PATH_EXTRAS = re.compile(r"^(?P<path>.+?)(?P<extras>\[[^\]]*\])?$")
@@ -540,6 +541,10 @@ def _sha256s(line: Line) -> frozenset[str]:
         for match in pattern.finditer(line.text)
     ]
     sha256s = frozenset(value for algorithm, value in hashes if algorithm == "sha256")
+    if len(_HASH_OPTION.findall(line.text)) > len(_HASH.findall(line.text)):
+        raise RequirementsError(
+            f"{line}\nhas a hash that is none; one is written so:\n    --hash=sha256:HEX"
+        )
     if hashes and not sha256s:
         raise RequirementsError(f"{line}\nhas no sha256 hash; wheels are verified by SHA-256")
     return sha256s

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _LARGEST_BYTES = 64 << 10
 
 _SUFFIXES = {
-    *("", ".asc", ".cfg", ".conf", ".config", ".cer", ".crt", ".ini", ".json", ".key"),
-    *(".p8", ".pem", ".pk8", ".ppk", ".priv", ".txt", ".toml", ".yaml", ".yml"),
+    *("", ".asc", ".cfg", ".conf", ".config", ".cer", ".crt", ".in", ".ini", ".json"),
+    *(".key", ".p8", ".pem", ".pk8", ".ppk", ".priv", ".txt", ".toml", ".yaml", ".yml"),
 }
 
 # Each kind of secret by what it cannot be without. Certificates are none.

@@ -71,6 +71,7 @@ _NEVER = [*CLUTTER, *SECRETS]
 _FUNCTION_ONLY = """\
 /function.json
 /requirements*.txt
+/requirements*.in
 /requirements*.lock
 /pyproject.toml
 /pyproject.*.lock
@@ -104,17 +105,29 @@ class SourceFile:
     sha256: str
 
 
-def read_function_source(root: Path, *, outputs: Sequence[Path] = ()) -> tuple[SourceFile, ...]:
+def read_function_source(
+    root: Path, *, requirements: Path | None = None, outputs: Sequence[Path] = ()
+) -> tuple[SourceFile, ...]:
     """Return the files of a function's folder that belong into its package, sorted by path.
 
-    `.lambdaignore` in the folder and sensible defaults say what does not; neither do `outputs`,
-    which the build itself writes. Raises SourceError for what cannot be packaged: dangling links,
-    links out of the folder, unreadable files, devices, and secrets that nobody asked for.
+    `.lambdaignore` in the folder and sensible defaults say what does not, `requirements` among
+    them, whatever they are called; neither do `outputs`, which the build itself writes. Raises
+    SourceError for what cannot be packaged: dangling links, links out of the folder, unreadable
+    files, devices, and secrets that nobody asked for.
     """
     own = _lines_of(root / IGNORE_FILE)
-    files = _read(root, DEFAULTS, own, frozenset(path.resolve() for path in outputs))
+    defaults = [*DEFAULTS, *_as_pattern(requirements, root)]
+    files = _read(root, defaults, own, frozenset(path.resolve() for path in outputs))
     _refuse_secrets(root, files, own)
     return files
+
+
+def _as_pattern(file: Path | None, root: Path) -> list[str]:
+    """Return a pattern for one file of a folder; none where its name would not be plain in it."""
+    if file is None or not file.is_relative_to(root):
+        return []
+    path = file.relative_to(root).as_posix()
+    return [f"/{path}"] if re.fullmatch(r"[\w./+-]+", path) else []
 
 
 def read_project_source(root: Path) -> tuple[SourceFile, ...]:

@@ -191,6 +191,9 @@ def test_hashes_are_read_and_other_algorithms_refused(tmp_path: Path) -> None:
     text = f"one==1 \\\n  --hash=sha256:{SHA256} \\\n  --hash sha256:{SHA256.upper()[:-1]}B\n"
     assert read(tmp_path, text).packages[0].sha256s == {SHA256, "a" * 63 + "b"}
     assert "no sha256 hash" in refusal(tmp_path, "one==1 --hash=md5:aa")
+    for wrong in ("sha256:xyz", "sha256:abxy", SHA256):
+        line = f"one==1 --hash=sha256:{SHA256} --hash={wrong}"
+        assert "has a hash that is none" in refusal(tmp_path, line)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def paths(root: Path) -> list[str]:
         ),
         ("deep/.npmrc", "//registry.test/:_authToken=abc\n", "credentials of npm's"),
         ("deep/pip.conf", "index-url = https://me:pw@x.test/\n", "credentials of a package index"),
+        ("deep/more.in", "--index-url https://me:pw@x.test/\n", "credentials of a package index"),
     ],
 )
 def test_a_secret_is_refused_unless_it_is_asked_for_by_name(

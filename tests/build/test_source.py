@@ -80,6 +80,7 @@ def test_what_describes_the_function_stays_behind_at_the_top_only(tmp_path: Path
         "function.json",
         "requirements.txt",
         "requirements-dev.txt",
+        "requirements.in",
         "requirements.python3.11-x86_64.lock",
         ".lambdaignore",
         ".gitignore",
@@ -89,6 +90,20 @@ def test_what_describes_the_function_stays_behind_at_the_top_only(tmp_path: Path
     ]
     write_tree(tmp_path, dict.fromkeys([*names, *(f"deep/{name}" for name in names)], ""))
     assert paths(tmp_path) == sorted(f"deep/{name}" for name in names)
+
+
+def test_the_file_that_names_the_packages_stays_behind_whatever_it_is_called(
+    tmp_path: Path,
+) -> None:
+    write_tree(tmp_path, dict.fromkeys(["in/aws.in", "in/other.in", "aws.in"], ""))
+
+    def read() -> list[str]:
+        found = read_function_source(tmp_path, requirements=tmp_path / "in/aws.in")
+        return [file.path for file in found]
+
+    assert read() == ["aws.in", "in/other.in"]
+    write_tree(tmp_path, {".lambdaignore": "!/in/aws.in\n"})
+    assert read() == ["aws.in", "in/aws.in", "in/other.in"]
 
 
 def test_lambdaignore_has_gits_syntax_and_the_last_word(tmp_path: Path) -> None:
