@@ -355,7 +355,7 @@ def _refusal(stderr: str, requirements: Requirements, target: Target) -> LambdaB
     if "network was disabled" in said:
         return FetchError(f"{where}: the network is switched off for uv (UV_OFFLINE).\n{said}")
     if "No solution found" in said:
-        unknown = "not found in the package registry" in said
+        unknown = "not found in the package registry" in said or "no versions of" in said
         return ResolutionError(
             f"{where}: {said}\n"
             + (

@@ -69,6 +69,7 @@ def test_uvs_words_name_no_file_that_is_gone(tmp_path: Path) -> None:
     ("said", "step"),
     [
         ("nosuch was not found in the package registry …", "Check how it is spelled"),
+        ("there are no versions of one and you require one, …", "Check how it is spelled"),
         ("only one==1.0 is available and you require one>=2, …", "Change a version"),
     ],
 )
