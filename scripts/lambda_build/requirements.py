@@ -158,8 +158,12 @@ class Project:
             return hashlib.sha256(self.path.read_bytes()).hexdigest()
         project = self._table() or {"dynamic": ["dependencies"]}
         if {"dependencies", "optional-dependencies"} & set(project.get("dynamic", [])):
-            names = ("pyproject.toml", "setup.py", "setup.cfg")
-            wanted: object = [_text_or_none(self.path / name) for name in names]
+            # What a backend reads them from: itself, or files such as requirements.txt.
+            wanted: object = {
+                file.name: _text_or_none(file)
+                for file in sorted(self.path.iterdir())
+                if file.name == "setup.py" or file.suffix in {".toml", ".cfg", ".txt", ".in"}
+            }
         else:
             wanted = [project.get("dependencies", []), project.get("optional-dependencies", {})]
         return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
@@ -560,6 +564,6 @@ def _squeezed(text: str) -> str:
 
 def _text_or_none(path: Path) -> str | None:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8", errors="replace")
     except OSError:
         return None

@@ -9,6 +9,7 @@ from build.tiny import BACKEND, found_in, make_function, make_wheel, project_tre
 from lambda_build.build import package
 from lambda_build.errors import ToolError, WheelError
 from lambda_build.locking import lock_function
+from lambda_build.requirements import read_requirements
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,20 @@ def test_a_folder_of_which_only_its_backend_knows(
     assert [pin.name for pin in lock.pins] == ["one"]
     assert package(function, tmp_path / "a.zip", cache).warnings == ()
     assert {path.name for path in folder.rglob("*")} == before
+
+
+def test_a_file_that_a_backend_may_read_its_dependencies_from_makes_the_lock_stale(
+    tmp_path: Path,
+) -> None:
+    folder = project_tree(tmp_path / "lib")
+    table = '[project]\nname = "proj"\nversion = "1"\ndynamic = ["dependencies"]\n'
+    write_tree(folder, {"pyproject.toml": table, "needs.txt": "one\n", "latin.txt": b"\xff"})
+    file = write_tree(tmp_path, {"requirements.txt": "./lib\n"}) / "requirements.txt"
+    before = read_requirements(file).digest
+    write_tree(folder, {"proj/__init__.py": "# another line\n"})
+    assert read_requirements(file).digest == before
+    write_tree(folder, {"needs.txt": "two\n"})
+    assert read_requirements(file).digest != before
 
 
 def test_a_backend_that_fails_while_it_is_asked_is_quoted_with_the_line(
