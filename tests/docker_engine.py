@@ -46,7 +46,7 @@ class Engine:
         """What a child process needs to use it."""
         return {**os.environ, "DOCKER_HOST": self.host} if self.host else dict(os.environ)
 
-    def docker(self, *arguments: str | Path, timeout_s: float = 600) -> str:
+    def docker(self, *arguments: str | Path, timeout_s: float = 1200) -> str:
         """Run docker with this engine and return what it printed; an error tells it all."""
         return run(["docker", *arguments], timeout_s=timeout_s, environment=self.environment)
 
@@ -139,7 +139,7 @@ def require(programs: Mapping[str, str], what: str) -> None:
 def run(
     words: Sequence[str | Path],
     *,
-    timeout_s: float = 600,
+    timeout_s: float = 1200,
     environment: Mapping[str, str] | None = None,
 ) -> str:
     """Return what a program printed; raises RuntimeError with all it said when it fails."""

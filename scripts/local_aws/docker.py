@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_ASK_S = 20
+_ASK_S = 60  # an engine that loads an image is slow to say what it has
 _PULL_S = 600
 
 
