@@ -101,7 +101,7 @@ class _Sink:
         self._output = output
         self._position = 0
         self._directory: list[bytes] = []
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | memoryview] = []
         self._gathered = 0
         self._digest = hashlib.sha256()
         self._hasher = ThreadPoolExecutor(1)
@@ -134,14 +134,13 @@ class _Sink:
                 *(b"PK\1\2", _UNIX | _VERSION, *common),
                 *(0, 0, 0, 0, attributes, self._position),
             )
+            + name
         )
-        self._directory.append(name)
-        self.write(LOCAL.pack(b"PK\3\4", *common, 0))
-        self.write(name)
+        self.write(LOCAL.pack(b"PK\3\4", *common, 0) + name)
 
     def finish(self) -> None:
         """Write the directory of all members."""
-        count, start = len(self._directory) // 2, self._position
+        count, start = len(self._directory), self._position
         self.write(b"".join(self._directory))
         end = self._position
         if count >= _MOST_MEMBERS:  # sizes never need ZIP64: Lambda takes 250 MB
@@ -155,7 +154,7 @@ class _Sink:
         shown = min(count, _MOST_MEMBERS)
         self.write(_END.pack(b"PK\5\6", 0, 0, shown, shown, end - start, start, 0))
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         self._pieces.append(data)
         self._position += len(data)
         self._gathered += len(data)

@@ -39,32 +39,32 @@ def info_of(row: Sequence[Any]) -> ZipInfo:
     return info
 
 
-def compressed_pieces(info: ZipInfo, file: int) -> Iterator[bytes]:
+def compressed_pieces(info: ZipInfo, file: int) -> Iterator[memoryview]:
     """Yield the compressed bytes of a ZIP's member, from the file with that number.
 
     Where they start is said by the member's own local header. Raises BadZipFile.
     """
     header = LOCAL.size + len(info.orig_filename.encode()) + _EXTRA
     first = os.pread(file, min(header + info.compress_size, _CHUNK), info.header_offset)
-    if len(first) < LOCAL.size or first[:4] != b"PK\3\4":
+    if len(first) < LOCAL.size or not first.startswith(b"PK\3\4"):
         raise BadZipFile(f"{info.filename} is not where it says")
     name_length, extra_length = LOCAL.unpack_from(first)[-2:]
     skipped = LOCAL.size + name_length + extra_length
     start = info.header_offset + skipped
     end = start + info.compress_size
     if skipped < len(first):
-        piece = first[skipped : skipped + info.compress_size]
+        piece = memoryview(first)[skipped : skipped + info.compress_size]
         yield piece
         start += len(piece)
     while start < end:
-        piece = os.pread(file, min(end - start, _CHUNK), start)
+        piece = memoryview(os.pread(file, min(end - start, _CHUNK), start))
         if not piece:
             raise BadZipFile(f"it ends inside {info.filename}")
         yield piece
         start += len(piece)
 
 
-def inflated_pieces(info: ZipInfo, file: int) -> Iterator[bytes]:
+def inflated_pieces(info: ZipInfo, file: int) -> Iterator[bytes | memoryview]:
     """Yield the bytes of a stored or deflated member in pieces of bounded size.
 
     Raises BadZipFile, zlib.error, or ValueError where they are not compressed into what is claimed.
