@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 def hidden_modules(layout: Layout, target: Target) -> Iterator[Finding]:
     """Yield the modules that have the name of a dependency's, or of the standard library's."""
     yield from _standard(layout, target)
-    source = Modules(member for member in layout.members if member.origin == "source")
-    others = Modules(member for member in layout.members if member.origin != "source")
+    own_members = [member for member in layout.members if member.origin == "source"]
+    source = Modules(own_members)
+    # Of the others only those that have a top-level name of the source's: few of thousands.
+    tops = {_top(member) for member in own_members}
+    others = Modules(
+        member for member in layout.members if member.origin != "source" and _top(member) in tops
+    )
     said: set[str] = set()
-    for member in layout.members:
-        if member.origin == "source" and member.path.endswith((".py", ".so")):
+    for member in own_members:
+        if _is_python(member.path):
             for name in _prefixes(member.path):
                 own, other = source.find(name), others.find(name)
                 if not own and not other:
@@ -93,6 +98,10 @@ def _prefixes(path: str) -> Iterator[str]:
     stem = parts[-1].partition(".")[0]
     if stem != "__init__":
         yield ".".join((*parts[:-1], stem))
+
+
+def _top(member: Member) -> str:
+    return member.path.partition("/")[0].partition(".")[0]
 
 
 def _is_python(path: str) -> bool:
