@@ -9,6 +9,7 @@ here (PKWARE's APPNOTE.TXT 6.3.10).
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 import struct
 import zlib
@@ -21,7 +22,7 @@ from zipfile import BadZipFile
 
 from lambda_build.errors import WheelError
 from lambda_build.layout import InFile, InZip, changed_meanwhile, read_content
-from lambda_build.zip_member import LOCAL, compressed_pieces
+from lambda_build.zip_member import LOCAL, data_offset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,15 +95,15 @@ def _write_smallest(layout: Layout, output: BinaryIO) -> Archive:
 class _Sink:
     """A ZIP that is written from its first byte to its last.
 
-    Small writes are gathered into large ones, and hashed in a thread while others are made.
+    Two buffers take turns: one is hashed in a thread while the other is filled.
     """
 
     def __init__(self, output: BinaryIO) -> None:
         self._output = output
-        self._position = 0
         self._directory: list[bytes] = []
-        self._pieces: list[bytes | memoryview] = []
-        self._gathered = 0
+        self._buffer, self._other = (memoryview(bytearray(_CHUNK)) for _ in range(2))
+        self._used = 0  # of the buffer
+        self._flushed = 0  # before it
         self._digest = hashlib.sha256()
         self._hasher = ThreadPoolExecutor(1)
         self._hashing: Future[None] | None = None
@@ -120,6 +121,10 @@ class _Sink:
     @property
     def sha256(self) -> str:
         return self._digest.hexdigest()
+
+    @property
+    def _position(self) -> int:
+        return self._flushed + self._used
 
     def begin(self, member: Member, method: int, crc: int, compressed: int) -> None:
         """Write what stands before a member's compressed bytes, which `write` is given next."""
@@ -154,31 +159,48 @@ class _Sink:
         shown = min(count, _MOST_MEMBERS)
         self.write(_END.pack(b"PK\5\6", 0, 0, shown, shown, end - start, start, 0))
 
-    def write(self, data: bytes | memoryview) -> None:
-        self._pieces.append(data)
-        self._position += len(data)
-        self._gathered += len(data)
-        if self._gathered >= _CHUNK:
+    def write(self, data: bytes) -> None:
+        written = 0
+        while written < len(data):
+            room = self._room()
+            piece = data[written : written + len(room)]
+            room[: len(piece)] = piece
+            self._used += len(piece)
+            written += len(piece)
+
+    def copy(self, file: int, offset: int, size: int) -> None:
+        """Write bytes of the file with that number; EOFError where it has fewer."""
+        end = offset + size
+        while offset < end:
+            read = os.preadv(file, [self._room()[: end - offset]], offset)
+            if not read:
+                raise EOFError
+            self._used += read
+            offset += read
+
+    def _room(self) -> memoryview:
+        if self._used == _CHUNK:
             self._flush()
+        return self._buffer[self._used :]
 
     def _flush(self) -> None:
-        data = b"".join(self._pieces)
-        self._pieces.clear()
-        self._gathered = 0
+        data = self._buffer[: self._used]
         if self._hashing is not None:
-            self._hashing.result()  # one piece at a time is in memory twice
+            self._hashing.result()  # of the other buffer, which is filled next
         self._hashing = self._hasher.submit(self._digest.update, data)
         self._output.write(data)
+        self._flushed += self._used
+        self._buffer, self._other, self._used = self._other, self._buffer, 0
 
 
 def _copy(member: Member, content: InZip, file: int, sink: _Sink) -> None:
     info = content.info
     sink.begin(member, info.compress_type, info.CRC, info.compress_size)
     try:
-        for piece in compressed_pieces(info, file):
-            sink.write(piece)
-    except BadZipFile as error:
-        raise WheelError(f"{content.file} is broken: {error}") from error
+        sink.copy(file, data_offset(info, file), info.compress_size)
+    except (BadZipFile, EOFError) as error:
+        reason = str(error) or f"it ends inside {info.filename}"
+        raise WheelError(f"{content.file} is broken: {reason}") from error
 
 
 def _compress(member: Member, sink: _Sink) -> None:

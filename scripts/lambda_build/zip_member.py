@@ -19,7 +19,6 @@ LOCAL = struct.Struct("<4s5H3I2H")
 """A member's local header, up to its name (PKWARE's APPNOTE.TXT 6.3.10, 4.3.7)."""
 
 _CHUNK = 1 << 20
-_EXTRA = 64  # bytes that a local header's extra field seldom has: then one read brings the member
 
 
 def info_row(info: ZipInfo) -> list[str | int]:
@@ -39,32 +38,31 @@ def info_of(row: Sequence[Any]) -> ZipInfo:
     return info
 
 
-def compressed_pieces(info: ZipInfo, file: int) -> Iterator[memoryview]:
-    """Yield the compressed bytes of a ZIP's member, from the file with that number.
+def data_offset(info: ZipInfo, file: int) -> int:
+    """Return where the compressed bytes of a ZIP's member begin, in the file with that number.
 
-    Where they start is said by the member's own local header. Raises BadZipFile.
+    That is said by the member's own local header. Raises BadZipFile.
     """
-    header = LOCAL.size + len(info.orig_filename.encode()) + _EXTRA
-    first = os.pread(file, min(header + info.compress_size, _CHUNK), info.header_offset)
-    if len(first) < LOCAL.size or not first.startswith(b"PK\3\4"):
+    header = os.pread(file, LOCAL.size, info.header_offset)
+    if len(header) < LOCAL.size or not header.startswith(b"PK\3\4"):
         raise BadZipFile(f"{info.filename} is not where it says")
-    name_length, extra_length = LOCAL.unpack_from(first)[-2:]
-    skipped = LOCAL.size + name_length + extra_length
-    start = info.header_offset + skipped
+    name_length, extra_length = LOCAL.unpack(header)[-2:]
+    return info.header_offset + LOCAL.size + int(name_length) + int(extra_length)
+
+
+def compressed_pieces(info: ZipInfo, file: int) -> Iterator[bytes]:
+    """Yield the compressed bytes of a ZIP's member in pieces of bounded size; BadZipFile."""
+    start = data_offset(info, file)
     end = start + info.compress_size
-    if skipped < len(first):
-        piece = memoryview(first)[skipped : skipped + info.compress_size]
-        yield piece
-        start += len(piece)
     while start < end:
-        piece = memoryview(os.pread(file, min(end - start, _CHUNK), start))
+        piece = os.pread(file, min(end - start, _CHUNK), start)
         if not piece:
             raise BadZipFile(f"it ends inside {info.filename}")
         yield piece
         start += len(piece)
 
 
-def inflated_pieces(info: ZipInfo, file: int) -> Iterator[bytes | memoryview]:
+def inflated_pieces(info: ZipInfo, file: int) -> Iterator[bytes]:
     """Yield the bytes of a stored or deflated member in pieces of bounded size.
 
     Raises BadZipFile, zlib.error, or ValueError where they are not compressed into what is claimed.
