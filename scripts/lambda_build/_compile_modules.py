@@ -17,12 +17,11 @@ import marshal
 import sys
 import zipfile
 from contextlib import ExitStack
-from typing import Any
 
 # The oldest time that a ZIP can hold: the same in every build.
 _TIME = (1980, 1, 1, 0, 0, 0)
 
-_to_hash_pyc: Any = importlib._bootstrap_external._code_to_hash_pyc  # type: ignore[attr-defined]  # noqa: SLF001
+_to_hash_pyc = importlib._bootstrap_external._code_to_hash_pyc  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _compiled(source: bytes, name: str) -> bytes:
@@ -37,7 +36,7 @@ def _compiled(source: bytes, name: str) -> bytes:
 
 
 def _main() -> None:
-    plan: dict[str, Any] = json.load(sys.stdin)
+    plan = json.load(sys.stdin)
     failed = []
     changed = []
     written = {}
