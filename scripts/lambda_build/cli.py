@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # not find: looking for it took 20 of 300 ms, and 1.1 of 7.1 s where imports are first read.
     gc.set_threshold(100_000)
     # Nor any that is worth finding when Python ends, which looks through all of them: 15 ms of a
-    # no-op and 30 of a changed line. What is frozen is not looked at.
+    # no-op, 20 of a changed line. What is frozen is not looked at.
     atexit.register(gc.freeze)
     end = partial(_end, process=os.getpid())
     previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
