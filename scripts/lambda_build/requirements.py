@@ -223,6 +223,16 @@ class Requirements:
         """Whether `--require-hashes` is among the options."""
         return any(option.name == "--require-hashes" for option in self.options)
 
+    @property
+    def unset_variables(self) -> tuple[str, ...]:
+        """The variables that options name as `${NAME}`, and that the environment does not have."""
+        named = {
+            match["name"]
+            for option in self.options
+            for match in _VARIABLE.finditer(option.value or "")
+        }
+        return tuple(sorted(name for name in named if not os.environ.get(name)))
+
     def projects_on(self, markers: Mapping[str, str]) -> tuple[Project, ...]:
         """Return the path requirements whose markers hold in that environment (PEP 508)."""
         return tuple(

@@ -340,10 +340,13 @@ def _refusal(stderr: str, requirements: Requirements, target: Target) -> LambdaB
     said = _COPIES.sub("", stderr.strip().removeprefix("error: "))
     where = f"{requirements.file}, for {target}"
     if "valid authentication credentials" in said or "403 Forbidden" in said:
-        return FetchError(
-            f"{where}: the package index wants other credentials.\n{said}\n"
-            "Check those in the index's address, in ~/.netrc or in uv's settings."
+        unset = requirements.unset_variables
+        step = (
+            f"The file names ${{{'} and ${'.join(unset)}}}, which the environment does not set."
+            if unset
+            else "Check those in the index's address, in ~/.netrc or in uv's settings."
         )
+        return FetchError(f"{where}: the package index wants other credentials.\n{said}\n{step}")
     if "no usable wheels" in said or "no wheels with a matching" in said:
         return WheelError(
             f"{where}: {said}\n\n"

@@ -165,7 +165,8 @@ def test_boto3_that_nobody_required_is_refused_with_both_ways_out(tmp_path: Path
     said = refusal(of(tmp_path, "import boto3"))
     assert "boto3 is neither in the requirements nor declared as provided" in said
     assert "requirements:\n    boto3\n" in said
-    assert 'function.json:\n    "provided": ["boto3"]' in said
+    assert '    "provided": ["boto3"]  in function.json,  --provided boto3  on the' in said
+    assert '    provided = ["boto3"]  in the package of a Terraform module' in said
     assert '"provided": ["python-dateutil"]' in refusal(of(tmp_path, "import dateutil.parser"))
 
 

@@ -77,6 +77,17 @@ def test_a_refusal_of_versions_says_what_to_do(tmp_path: Path, said: str, step: 
     assert step in str(_refusal(f"{UNSOLVED}{said}", requirements(tmp_path), Target()))
 
 
+def test_credentials_that_are_in_no_variable_are_told_from_wrong_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = requirements(tmp_path, "--index-url https://${INDEX_USER}:${INDEX_PASSWORD}@x.test/\n")
+    stderr = f"{UNSOLVED}one …\n\nhint: … a lack of valid authentication credentials (401 …)"
+    monkeypatch.setenv("INDEX_USER", "me")
+    assert "The file names ${INDEX_PASSWORD}, which" in str(_refusal(stderr, wanted, Target()))
+    monkeypatch.setenv("INDEX_PASSWORD", "secret")
+    assert "Check those in the index's address" in str(_refusal(stderr, wanted, Target()))
+
+
 def test_a_certificate_that_is_not_trusted_is_told_from_an_index_that_is_down(
     tmp_path: Path,
 ) -> None:

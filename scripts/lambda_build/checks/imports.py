@@ -90,15 +90,18 @@ _OWN_OR_RUNTIMES = """\
 Lambda's runtime holds one, of a version that changes without notice. Either take your own, in the \
 requirements:
     {package}
-or rely on the runtime's, in function.json:
-    "provided": ["{package}"]"""
+or declare that the runtime's is relied on:
+    "provided": ["{package}"]  in function.json,  --provided {package}  on the command line,
+    provided = ["{package}"]  in the package of a Terraform module"""
 
 _WAYS_OUT = """\
 Is this requirement missing?
     {requirement}
 A file that Lambda never runs is left out by .lambdaignore; a module that may be missing is \
-imported inside `try: … except ImportError`; one that a layer brings is declared in function.json:
-    "provided": ["layer:{requirement}"]"""
+imported inside `try: … except ImportError`; one that a layer brings is declared:
+    "provided": ["layer:{requirement}"]  in function.json,  --provided layer:{requirement}  on the \
+command line,
+    provided = ["layer:{requirement}"]  in the package of a Terraform module"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
