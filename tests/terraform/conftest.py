@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,12 +34,15 @@ def bootstrap(
 ) -> Iterator[Bootstrap]:
     """The account's bootstrap, applied to an AWS of its own, its state moved into its bucket."""
     # Imported here: the mocked tests need no moto.
-    from local_aws.server import LocalAws  # noqa: PLC0415
+    from applied_stack import serve  # noqa: PLC0415
     from terraform.applied_bootstrap import apply_bootstrap  # noqa: PLC0415
 
     root = copy_of(project, tmp_path_factory.mktemp("bootstrap")) / "bootstrap"
-    with LocalAws(tmp_path_factory.mktemp("local-aws")) as aws:
-        yield apply_bootstrap(project, root, terraform, aws.environment)
+    # In a process of its own: moto's state is the process's, and this one may run other tests with
+    # a local AWS as long as the bootstrap stands.
+    with ExitStack() as exits:
+        told = serve(tmp_path_factory.mktemp("local-aws"), exits)
+        yield apply_bootstrap(project, root, terraform, told["environment"])
 
 
 @pytest.fixture(scope="session")
