@@ -83,8 +83,8 @@ trace-request: setup ## Show one request's way to a function and back, hop by ho
 	@$(REQUEST); $(VENV)/local-aws trace-request $(FUNCTION) "$$@"
 
 .PHONY: test
-test: setup ## Run all tests
-	@$(VENV)/pytest
+test: setup ## Run all tests, in two processes
+	@$(VENV)/pytest --numprocesses=2
 
 # Packages
 

@@ -1,11 +1,15 @@
-"""What all tests share: the stack, applied once a run, Docker, and that CI skips nothing."""
+"""What all tests share: the stack, applied once a run, Docker, and that CI skips nothing.
+
+Where there are several workers (pytest-xdist), a fixture of the session is made in each that has a
+test with it: tests/workers.py says which tests stay together.
+"""
 
 from __future__ import annotations
 
 import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from base_images import BaseImages
     from docker_engine import Engine
     from local_aws.registry import Registry
+    from xdist.scheduler import LoadScopeScheduling
 
 PROJECT = Path(__file__).parents[1]
 
@@ -109,9 +114,58 @@ def registry(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) ->
         yield running
 
 
+_shared_engine = pytest.StashKey[ExitStack]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Give the workers, which start after this, one engine: its images are then built once."""
+    if not session.config.pluginmanager.has_plugin("dsession"):
+        return
+    from docker_engine import NoDockerError, engine  # noqa: PLC0415  few runs need it
+
+    exits = session.config.stash[_shared_engine] = ExitStack()
+    with suppress(NoDockerError):  # a test that needs one says what is missing
+        found = exits.enter_context(engine())
+        if found.host:
+            os.environ["DOCKER_HOST"] = found.host
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the workers' engine."""
+    if exits := config.stash.get(_shared_engine, None):
+        exits.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Keep together what shares much, and begin with what takes long."""
+    from workers import Scheduling  # noqa: PLC0415  the run of a single test has no workers
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests of a worker in the order in which they are given out."""
+    if hasattr(config, "workerinput"):
+        from workers import order  # noqa: PLC0415  the run of a single test has no workers
+
+        items.sort(key=order)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what a worker's tests with Docker ran with."""
+    used = node.config.stash.setdefault(_docker, [])
+    told = getattr(node, "workeroutput", {}).get("docker", [])  # one that crashed tells nothing
+    used += [each for each in told if each not in used]
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run in CI that skipped what nobody expected it to skip."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["docker"] = session.config.stash.get(_docker, [])
     unexpected = _unexpected_skips(session)
     if os.environ.get("CI") and unexpected and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

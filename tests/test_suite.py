@@ -5,6 +5,8 @@ from __future__ import annotations
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from workers import OF_THE_STACK, ON_THE_STACK
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -22,3 +24,17 @@ def test_no_folder_of_tests_is_passed_over(pytestconfig: pytest.Config, project:
     ]
     assert folders
     assert hidden == []
+
+
+def test_all_tests_on_the_stack_go_to_one_worker(request: pytest.FixtureRequest) -> None:
+    # Else it is applied in both. A run of a part of the tests looks at that part.
+    modules = {
+        item.nodeid.partition("::")[0]
+        for item in request.session.items
+        if OF_THE_STACK & set(getattr(item, "fixturenames", ()))
+    }
+    assert modules <= ON_THE_STACK
+
+
+def test_every_module_on_the_stack_is_there(project: Path) -> None:
+    assert [module for module in ON_THE_STACK if not (project / module).is_file()] == []
