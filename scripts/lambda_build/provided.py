@@ -29,6 +29,9 @@ LISTED_ON = "2026-11-21"
 
 LAYER = "layer:"
 
+# What newer versions answer as well, mostly.
+_WITHOUT_END = {">", ">=", "!="}
+
 _EXTRA = re.compile(r"^Provides-Extra:[ \t]*(\S+)", re.MULTILINE)
 
 
@@ -116,7 +119,7 @@ def module_package(module: str) -> str | None:
 def divide(
     wheels: Sequence[Wheel],
     provided: Sequence[str],
-    roots: Iterable[Requirement],
+    roots: Sequence[Requirement],
     target: Target,
 ) -> Division:
     """Return which wheels are packaged when Lambda has those in `provided`.
@@ -137,7 +140,7 @@ def divide(
         packaged=packaged,
         left_out=left_out,
         modules=frozenset(modules | _modules_of(runtime) | _guessed(provided, left_out)),
-        warnings=tuple(_mixed(packaged, runtime)),
+        warnings=(*_other_versions(roots, runtime, target), *_mixed(packaged, runtime)),
     )
 
 
@@ -185,8 +188,7 @@ def unknown_extras(
     by_name = {wheel.name: wheel for wheel in wheels}
     for root in roots:
         wheel = by_name.get(str(canonicalize_name(root.name)))
-        holds = root.marker is None or root.marker.evaluate(target.markers)
-        if not root.extras or wheel is None or not holds:
+        if not root.extras or wheel is None or not _holds(root, target):
             continue
         known = {canonicalize_name(name): name for name in _EXTRA.findall(_metadata(wheel))}
         for extra in sorted(root.extras):
@@ -256,6 +258,25 @@ def _guessed(provided: Iterable[str], left_out: Iterable[Wheel]) -> set[str]:
     return {name.replace("-", "_") for name in names - shown} | {
         module for name in names & set(_HELD) for module in _HELD[name].modules
     }
+
+
+def _other_versions(
+    roots: Iterable[Requirement], runtime: set[str], target: Target
+) -> Iterator[str]:
+    """Yield what is asked for in versions up to one, and is of whichever the runtime holds."""
+    for root in roots:
+        name = str(canonicalize_name(root.name))
+        is_bounded = any(one.operator not in _WITHOUT_END for one in root.specifier)
+        if name in runtime and is_bounded and _holds(root, target):
+            yield (
+                f"the function asks for {name}{root.specifier} and gets the runtime's, of a "
+                f"version that changes without notice. Package {name}, or ask for it without a "
+                "highest version."
+            )
+
+
+def _holds(requirement: Requirement, target: Target) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate(target.markers)
 
 
 def _mixed(packaged: Iterable[Wheel], runtime: set[str]) -> Iterator[str]:

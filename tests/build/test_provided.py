@@ -110,6 +110,17 @@ def test_what_is_half_the_runtimes_is_worth_a_warning(tmp_path: Path, sdk: Path)
     )
 
 
+def test_a_version_that_the_runtime_need_not_have_is_worth_a_warning(
+    tmp_path: Path, sdk: Path
+) -> None:
+    artefact, _ = build(tmp_path, ["boto3"], "boto3==1.0")
+    (warning,) = artefact.warnings
+    assert "asks for boto3==1.0 and gets the runtime's" in warning
+    for harmless in ("boto3>=1.0", "boto3==1.0 ; python_version < '3.0'"):
+        assert build(tmp_path, ["boto3"], harmless)[0].warnings == ()
+    assert build(tmp_path, ["layer:boto3"], "boto3==1.0")[0].warnings == ()
+
+
 def test_what_is_provided_is_an_input_of_the_digest(tmp_path: Path, sdk: Path) -> None:
     digests = {build(tmp_path, names, "boto3")[0].digest for names in ([], ["boto3"], ["botocore"])}
     assert len(digests) == 3
