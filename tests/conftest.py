@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,16 @@ PROJECT = Path(__file__).parents[1]
 # Terraform and its AWS provider are Go's, live for seconds, and make hundreds of megabytes of
 # schemas each time: collecting their garbage is a fifth of `terraform test`.
 os.environ.setdefault("GOGC", "400")
+
+# Two busy cores make whatever is timed a matter of luck, and a run leaves nothing behind. The
+# examples are the same ones each time, as Hypothesis has it in CI: what fails is a change.
+settings.register_profile(
+    "project",
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 # Reasons that a skipped test may give in CI, by how they begin. A skip anywhere else is a check
 # that silently did not run, and fails the run.

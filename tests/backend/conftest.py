@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from backend.converse_server import ConverseServer, converse_response
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from lambda_shared import http_api
 
 if TYPE_CHECKING:
@@ -28,16 +28,7 @@ if TYPE_CHECKING:
 BACKEND = Path(__file__).parents[2] / "backend"
 
 sys.path += sorted(str(index.parent) for index in BACKEND.glob("*/index.py"))
-# Two busy cores make whatever is timed a matter of luck, and a run leaves nothing behind. The
-# examples are the same ones each time, as Hypothesis has it in CI: what fails is a change.
-settings.register_profile(
-    "backend",
-    deadline=None,
-    database=None,
-    derandomize=True,
-    max_examples=150,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+settings.register_profile("backend", settings.get_profile("project"), max_examples=150)
 settings.load_profile("backend")
 
 

@@ -7,23 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from build.tiny import Index
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from lambda_build.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Two busy cores make whatever is timed a matter of luck, and a run leaves nothing behind. The
-# examples are the same ones each time, as Hypothesis has it in CI: what fails is a change.
-settings.register_profile(
-    "build",
-    deadline=None,
-    database=None,
-    derandomize=True,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+settings.register_profile("build", settings.get_profile("project"), max_examples=50)
 settings.load_profile("build")
 
 _SETTINGS = ("UV_", "PIP_", "LAMBDA_BUILD_")
