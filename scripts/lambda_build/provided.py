@@ -156,7 +156,7 @@ class _Needs:
         self, roots: Iterable[Requirement], without: frozenset[str] = frozenset()
     ) -> set[str]:
         """Return the names of everything that is needed, no further than `without`."""
-        waiting = [root for root in roots if self._applies(root, "")]
+        waiting = [root for root in roots if _applies(root, self._markers)]
         seen: set[tuple[str, str]] = set()
         while waiting:
             wanted = waiting.pop()
@@ -166,13 +166,9 @@ class _Needs:
             for extra in ("", *wanted.extras):
                 if (name, extra) not in seen:
                     seen.add((name, extra))
-                    waiting += [one for one in self._requires(name) if self._applies(one, extra)]
+                    needs = self._requires(name)
+                    waiting += [one for one in needs if _applies(one, self._markers, extra)]
         return {name for name, _ in seen}
-
-    def _applies(self, requirement: Requirement, extra: str) -> bool:
-        return requirement.marker is None or requirement.marker.evaluate(
-            {**self._markers, "extra": extra}
-        )
 
     def _requires(self, name: str) -> tuple[Requirement, ...]:
         if name not in self._read:
@@ -188,7 +184,7 @@ def unknown_extras(
     by_name = {wheel.name: wheel for wheel in wheels}
     for root in roots:
         wheel = by_name.get(str(canonicalize_name(root.name)))
-        if not root.extras or wheel is None or not _holds(root, target):
+        if not root.extras or wheel is None or not _applies(root, target.markers):
             continue
         known = {canonicalize_name(name): name for name in _EXTRA.findall(_metadata(wheel))}
         for extra in sorted(root.extras):
@@ -267,7 +263,7 @@ def _other_versions(
     for root in roots:
         name = str(canonicalize_name(root.name))
         is_bounded = any(one.operator not in _WITHOUT_END for one in root.specifier)
-        if name in runtime and is_bounded and _holds(root, target):
+        if name in runtime and is_bounded and _applies(root, target.markers):
             yield (
                 f"the function asks for {name}{root.specifier} and gets the runtime's, of a "
                 f"version that changes without notice. Package {name}, or ask for it without a "
@@ -275,8 +271,8 @@ def _other_versions(
             )
 
 
-def _holds(requirement: Requirement, target: Target) -> bool:
-    return requirement.marker is None or requirement.marker.evaluate(target.markers)
+def _applies(requirement: Requirement, markers: Mapping[str, str], extra: str = "") -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({**markers, "extra": extra})
 
 
 def _mixed(packaged: Iterable[Wheel], runtime: set[str]) -> Iterator[str]:
