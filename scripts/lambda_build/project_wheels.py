@@ -63,10 +63,12 @@ def project_wheel(
         return _compiled(tree, texts, docker)
     with temporary_folder() as folder:
         built = build_project(tree, folder, index())
-        if docker is not None and impure_reason(read_wheel(built, built.name, digest)) is not None:
+        wheel = read_wheel(built, built.name, digest)
+        if docker is not None and impure_reason(wheel) is not None:
             return _compiled(tree, texts, docker)
         # Before it is kept: what a backend makes may be broken as well.
-        _checked(read_wheel(built, built.name, digest), target)
+        verify_wheel(wheel)
+        _fitting(wheel, target)
         return keep_wheel(built, digest, cache)
 
 
@@ -99,11 +101,6 @@ def _packed(tree: ProjectTree) -> bytes:
 
 def _text(file: SourceFile) -> str:
     return file.file.read_text("utf-8", errors="replace")
-
-
-def _checked(wheel: Wheel, target: Target) -> Wheel:
-    verify_wheel(wheel)
-    return _fitting(wheel, target)
 
 
 def _fitting(wheel: Wheel, target: Target) -> Wheel:
